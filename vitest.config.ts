@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+// Vitest reads its configuration from a default export: the one place in the tree that has one.
+// oxlint-disable-next-line import/no-default-export
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'integration',
+          include: ['integration/**/*.test.ts'],
+          globalSetup: ['integration/setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          // Tests that start guests share one page pool: one file at a time.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
