@@ -1,0 +1,61 @@
+/**
+ * The claims: pages admitted for an instance that its QEMU has not all taken yet. A claim ends in one of two ways:
+ * settled (the kernel shows the pages as taken, so free pages count them) or released (the build failed).
+ * Plain state, no I/O. Claims are not kept over a restart: a guest that runs is counted by the kernel.
+ */
+import type { NodePages } from './host_memory.ts';
+
+export type Claim = { readonly instanceUuid: string; readonly pages: readonly NodePages[] };
+
+export class ClaimLedger {
+  readonly #unsettled = new Set<Claim>();
+  readonly #waiting = new Set<() => void>();
+  #ended = 0;
+
+  /** Takes note of pages that were just admitted. */
+  add(instanceUuid: string, pages: readonly NodePages[]): Claim {
+    const claim: Claim = {
+      instanceUuid,
+      pages: pages.map(({ node, pageSizeKib, pages: count }) => ({ node, pageSizeKib, pages: count })),
+    };
+    this.#unsettled.add(claim);
+    return claim;
+  }
+
+  /** The claim is over, settled or released; whoever waits for that decides again. Ending twice is ending once. */
+  end(claim: Claim): void {
+    if (!this.#unsettled.delete(claim)) return;
+    this.#ended += 1;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** All claims that count beside the kernel's free pages. */
+  unsettled(): readonly Claim[] {
+    return [...this.#unsettled];
+  }
+
+  /** Pages of all of them. */
+  unsettledPages(): readonly NodePages[] {
+    return this.unsettled().flatMap((claim) => claim.pages);
+  }
+
+  /** How many claims have ended so far: two equal readings mean that none ended between them. */
+  get endedCount(): number {
+    return this.#ended;
+  }
+
+  /** Resolves true when more claims than `seen` have ended, false after `timeoutMs`. */
+  async nextEnd(seen: number, timeoutMs: number): Promise<boolean> {
+    if (this.#ended > seen) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const wake = () => resolve(true);
+    this.#waiting.add(wake);
+    const timer = setTimeout(() => resolve(false), timeoutMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(wake);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The gate: one request at a time is decided against a fresh reading of the host and the claims, and its claim is
+ * noted before the next request is looked at. Starting guests happens outside the gate; only the decision is serial.
+ */
+import type { Claim, ClaimLedger } from './claims.ts';
+import { decide } from './decide.ts';
+import type { Placement } from './fit.ts';
+import type { HostMemory, NodePages } from './host_memory.ts';
+import type { Refusal } from './refusal.ts';
+import type { PlacementRequest } from './request.ts';
+
+export type Admission =
+  | { readonly admitted: true; readonly placement: Placement; readonly claim: Claim }
+  | { readonly admitted: false; readonly refusal: Refusal };
+
+export type GateOptions = {
+  /** The kernel's count of free pages, read when asked. */
+  readonly readHost: () => Promise<HostMemory>;
+  readonly ledger: ClaimLedger;
+  readonly reserved: readonly NodePages[];
+  /** How long a request waits for claims of others to settle. */
+  readonly settleTimeoutMs: number;
+};
+
+export class AdmissionGate {
+  readonly #options: GateOptions;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Admits the request and claims its pages, or refuses it. A request that would be refused only because of starts
+   * under way is decided again whenever one of them ends, until the settle timeout.
+   * @throws what reading the host throws.
+   */
+  async admit(instanceUuid: string, request: PlacementRequest): Promise<Admission> {
+    const { ledger, settleTimeoutMs } = this.#options;
+    const deadline = performance.now() + settleTimeoutMs;
+    for (;;) {
+      const seen = ledger.endedCount;
+      const attempt = await this.#oneAtATime(() => this.#attempt(instanceUuid, request));
+      if (attempt.outcome === 'admitted') return { admitted: true, placement: attempt.placement, claim: attempt.claim };
+      const left = deadline - performance.now();
+      const again = attempt.outcome === 'unsettled' && left > 0 && (await ledger.nextEnd(seen, left));
+      if (!again) return { admitted: false, refusal: attempt.refusal };
+    }
+  }
+
+  async #attempt(instanceUuid: string, request: PlacementRequest) {
+    const { ledger, readHost, reserved } = this.#options;
+    // A claim that settles while the host is read may be in neither the claims after nor the count before: it counts.
+    const before = ledger.unsettled();
+    const host = await readHost();
+    const unsettled = [...new Set([...before, ...ledger.unsettled()])].flatMap((claim) => claim.pages);
+    const decision = decide(request, host, reserved, unsettled);
+    if (decision.outcome !== 'admitted') return decision;
+    return { ...decision, claim: ledger.add(instanceUuid, decision.placement) };
+  }
+
+  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(work, work);
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+}

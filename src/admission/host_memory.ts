@@ -1,0 +1,38 @@
+/** What admission knows of the host: its nodes, and per node and page size the pages the kernel has free. Pure. */
+
+/** Pages of one size on one host node; the unit in which pages are claimed, held and reported. */
+export type NodePages = {
+  readonly node: number;
+  readonly pageSizeKib: number;
+  readonly pages: number;
+};
+
+export type HostCell = {
+  /** The kernel's node number. Numbers may have gaps. */
+  readonly node: number;
+  readonly cpus: readonly number[];
+  /** Free pages per page size, as the kernel counts them: pages promised to a mapping are still among them. */
+  readonly free: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+};
+
+export type HostMemory = {
+  readonly cells: readonly HostCell[];
+  /**
+   * Pages that a mapping has reserved and not touched yet (`resv_hugepages`), per page size. The kernel knows them for
+   * the host as a whole only, so each node has to be able to bear them all.
+   */
+  readonly promised: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+};
+
+/** Sum of the pages of that size on that node. */
+export function pagesOn(list: readonly NodePages[], node: number, pageSizeKib: number): number {
+  return list.reduce(
+    (sum, entry) => (entry.node === node && entry.pageSizeKib === pageSizeKib ? sum + entry.pages : sum),
+    0,
+  );
+}
+
+/** Sum of the pages of that size on whatever node. */
+export function pagesOfSize(list: readonly { pageSizeKib: number; pages: number }[], pageSizeKib: number): number {
+  return list.reduce((sum, entry) => (entry.pageSizeKib === pageSizeKib ? sum + entry.pages : sum), 0);
+}

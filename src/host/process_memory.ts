@@ -1,0 +1,53 @@
+/** Memory of one process as the kernel counts it, and whether a pid is still the process we mean. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type ProcessMemory = {
+  /** Resident ordinary pages. */
+  readonly vmRssKib: number;
+  /** Pages from hugetlb pools, which VmRSS and libvirt's rss leave out. */
+  readonly hugetlbKib: number;
+};
+
+/**
+ * Reads /proc/PID/status; world-readable, 20 µs.
+ * @returns undefined where the process is gone or is a zombie without memory.
+ */
+export async function readProcessMemory(pid: number, procRoot = '/proc'): Promise<ProcessMemory | undefined> {
+  const status = await readOrUndefined(join(procRoot, String(pid), 'status'));
+  return status === undefined ? undefined : parseStatus(status);
+}
+
+/** Pure part of {@link readProcessMemory}. */
+export function parseStatus(status: string): ProcessMemory | undefined {
+  const kib = (name: string) => {
+    const [, value] = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status) ?? [];
+    return value === undefined ? undefined : Number(value);
+  };
+  const vmRssKib = kib('VmRSS');
+  if (vmRssKib === undefined) return undefined;
+  return { vmRssKib, hugetlbKib: kib('HugetlbPages') ?? 0 };
+}
+
+/** Whether that process was started for that guest: pids are reused, command lines tell. */
+export async function isProcessOf(pid: number, guestUuid: string, procRoot = '/proc'): Promise<boolean> {
+  const commandLine = await readOrUndefined(join(procRoot, String(pid), 'cmdline'));
+  return commandLine?.includes(guestUuid) ?? false;
+}
+
+/** The pid in a pid file, or undefined where there is none. */
+export async function readPidFile(path: string): Promise<number | undefined> {
+  const text = (await readOrUndefined(path))?.trim() ?? '';
+  return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
+}
+
+async function readOrUndefined(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // ESRCH: the process ended between open and read.
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
+      return undefined;
+    throw error;
+  }
+}

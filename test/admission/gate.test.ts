@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { ClaimLedger } from '../../src/admission/claims.ts';
+import { AdmissionGate } from '../../src/admission/gate.ts';
+import { guestOf, hostOf, MIB_2 } from './hosts.ts';
+
+/** A pool whose free count the test moves as a starting QEMU would, and a gate in front of it. */
+function poolOf(pages: number, settleTimeoutMs = 1000) {
+  const pool = { free: pages, promised: 0, reads: 0 };
+  const ledger = new ClaimLedger();
+  const gate = new AdmissionGate({
+    readHost: async () => {
+      pool.reads += 1;
+      await sleep(1);
+      return hostOf([pool.free], { promised2M: pool.promised });
+    },
+    ledger,
+    reserved: [],
+    settleTimeoutMs,
+  });
+  return { pool, ledger, gate };
+}
+
+async function admitted(answer: ReturnType<AdmissionGate['admit']>) {
+  const result = await answer;
+  if (!result.admitted) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
+  return result;
+}
+
+test('24 at once into a pool that fits 7: exactly 7, however the starts proceed', async () => {
+  const { pool, ledger, gate } = poolOf(7 * 16 + 5);
+  const answers = await Promise.all(
+    Array.from({ length: 24 }, async (_, nth) => {
+      const answer = await gate.admit(`i-${nth}`, guestOf(16));
+      if (!answer.admitted) return false;
+      // Pages go gradually and late, as QEMU takes them.
+      for (let taken = 0; taken < 16; taken += 4) {
+        await sleep(Math.random() * 5);
+        pool.free -= 4;
+      }
+      await sleep(Math.random() * 5);
+      ledger.end(answer.claim);
+      return true;
+    }),
+  );
+  expect(answers.filter(Boolean)).toHaveLength(7);
+  expect(pool.free).toBe(5);
+  expect(ledger.unsettled()).toEqual([]);
+});
+
+test('a second guest that exactly fits is admitted while the first is half allocated', async () => {
+  const { pool, ledger, gate } = poolOf(32);
+  const first = await admitted(gate.admit('first', guestOf(16)));
+  pool.free -= 8; // half of the first guest: 24 free, 16 still claimed, 8 of them twice
+  const second = gate.admit('second', guestOf(16));
+  await sleep(20);
+  pool.free -= 8;
+  ledger.end(first.claim);
+  await admitted(second);
+});
+
+test('a starting QEMU is promised its pages before it touches them: they count once', async () => {
+  const { pool, ledger, gate } = poolOf(32);
+  const first = await admitted(gate.admit('first', guestOf(16)));
+  pool.promised = 16; // mapped, nothing touched
+  const second = gate.admit('second', guestOf(16));
+  await sleep(20);
+  pool.promised = 0;
+  pool.free -= 16;
+  ledger.end(first.claim);
+  await admitted(second);
+});
+
+test('pages promised to someone else are not free', async () => {
+  const { pool, gate } = poolOf(32);
+  pool.promised = 17;
+  expect(await gate.admit('one', guestOf(16))).toMatchObject({
+    admitted: false,
+    refusal: { shortfalls: [{ free: 32, promised: 17, needed: 16 }] },
+  });
+});
+
+test('what cannot fit however the starts proceed is refused at once', async () => {
+  const { gate } = poolOf(32, 60_000);
+  await admitted(gate.admit('first', guestOf(16)));
+  expect(await gate.admit('too large', guestOf(33))).toMatchObject({ admitted: false });
+});
+
+test('a start that fails gives its claim back to whoever waits', async () => {
+  const { ledger, gate } = poolOf(16);
+  const first = await admitted(gate.admit('first', guestOf(16)));
+  const second = gate.admit('second', guestOf(16));
+  await sleep(20);
+  ledger.end(first.claim); // the pages were never taken
+  await admitted(second);
+});
+
+test('waiting for a start is bounded', async () => {
+  const { gate } = poolOf(16, 50);
+  await admitted(gate.admit('first', guestOf(16)));
+  expect(await gate.admit('second', guestOf(16))).toMatchObject({
+    admitted: false,
+    refusal: { shortfalls: [{ claimed: 16, free: 16 }] },
+  });
+});
+
+test('a claim that settles while the host is read still counts in that decision', async () => {
+  const ledger = new ClaimLedger();
+  const first = ledger.add('first', [{ node: 0, pageSizeKib: MIB_2, pages: 16 }]);
+  let reads = 0;
+  const gate = new AdmissionGate({
+    readHost: async () => {
+      reads += 1;
+      if (reads > 1) return hostOf([0]);
+      // The count was read before the first guest took its pages, and arrives after its claim has settled.
+      ledger.end(first);
+      return hostOf([16]);
+    },
+    ledger,
+    reserved: [],
+    settleTimeoutMs: 1000,
+  });
+  expect(await gate.admit('second', guestOf(16))).toMatchObject({ admitted: false });
+  expect(reads).toBe(2);
+});
+
+test('a host that cannot be read fails that request and no other', async () => {
+  const ledger = new ClaimLedger();
+  let broken = true;
+  const gate = new AdmissionGate({
+    readHost: async () => {
+      if (broken) throw new Error('libvirt is gone');
+      return hostOf([16]);
+    },
+    ledger,
+    reserved: [],
+    settleTimeoutMs: 1000,
+  });
+  await expect(gate.admit('one', guestOf(16))).rejects.toThrow('libvirt is gone');
+  broken = false;
+  await admitted(gate.admit('two', guestOf(16)));
+});

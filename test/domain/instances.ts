@@ -1,0 +1,57 @@
+/** Instances for tests: one whole record, varied where a test needs it. */
+import type { PlacedCell } from '../../src/admission/fit.ts';
+import type { DomainSpec } from '../../src/domain/spec.ts';
+import type { Instance } from '../../src/instance.ts';
+
+export const UUID = '46b5e582-9784-4efc-9a0f-360244828e3f';
+
+export function placedCell(over: Partial<PlacedCell> = {}): PlacedCell {
+  return { guestCell: 0, node: 0, pageSizeKib: 2048, pages: 64, memoryKib: 131072, vcpus: [0], ...over };
+}
+
+export function instanceOf(over: Partial<Instance> = {}): Instance {
+  return {
+    uuid: UUID,
+    name: 'web-1',
+    projectId: 'b7d6f2b0c3ff4a5f8f6a8f0d0c7b1a11',
+    userId: '7c1f3a90a1d84c2c9d0b6f1f2e3d4c55',
+    flavor: {
+      id: '42',
+      name: 'hp.small',
+      vcpus: 1,
+      memoryMib: 128,
+      diskGib: 1,
+      extraSpecs: { 'hw:mem_page_size': '2MB' },
+    },
+    imageId: 'tiny',
+    metadata: { 'metering.stack': 'blue' },
+    placement: [placedCell()],
+    createdAt: '2026-11-22T01:41:09.000Z',
+    launchedAt: '2026-11-22T01:41:18.899Z',
+    ...over,
+  };
+}
+
+export function specOf(instance: Instance, over: Partial<DomainSpec> = {}): DomainSpec {
+  return {
+    instance,
+    domainName: `hugenode-${instance.uuid}`,
+    virtType: 'kvm',
+    arch: 'x86_64',
+    machine: 'q35',
+    basePageSizeKib: 4,
+    nodeCpus: new Map([
+      [0, [0, 1, 2, 3]],
+      [1, [4, 5, 6, 7, 12]],
+    ]),
+    boot: {
+      kind: 'kernel',
+      kernelPath: '/images/tiny/kernel',
+      initrdPath: '/images/tiny/initrd',
+      commandLine: 'console=ttyS0',
+    },
+    consoleLogPath: `/instances/${instance.uuid}/console.log`,
+    balloonPeriodS: 10,
+    ...over,
+  };
+}
