@@ -1,0 +1,77 @@
+/**
+ * The plug-in contract: what compute needs of a hypervisor, and all that it knows of one. `LibvirtDriver` is the one
+ * implementation for now. Every method rejects with a ComputeError of class HypervisorUnavailable where the
+ * hypervisor does not answer.
+ */
+import type { HostMemory, NodePages } from '../admission/host_memory.ts';
+import type { Image } from '../images/image_store.ts';
+import type { Instance } from '../instance.ts';
+
+/** Power states, in Ceilometer's words. */
+export type PowerState = 'running' | 'paused' | 'shutdown' | 'suspended' | 'crashed' | 'pending';
+
+export type GuestInfo = {
+  readonly instance: Instance;
+  readonly powerState: PowerState;
+  readonly domainName: string;
+  readonly consoleLogPath: string;
+};
+
+/** Memory figures of one running guest, in KiB. What is unknown is absent, never zero. */
+export type GuestStatistics = {
+  readonly instance: Instance;
+  readonly powerState: PowerState;
+  readonly domainName: string;
+  /** CPU architecture, such as x86_64. */
+  readonly architecture: string;
+  /** From the guest's balloon driver; absent where the guest never reported. */
+  readonly balloon?: {
+    readonly availableKib?: number;
+    readonly usableKib?: number;
+    readonly unusedKib?: number;
+    /** When the guest last reported, in seconds since the epoch. */
+    readonly lastUpdateS: number;
+  };
+  /** Of the QEMU process: ordinary resident memory plus hugetlb pages. */
+  readonly residentKib?: number;
+};
+
+export type AvailableResource = {
+  readonly memory: HostMemory;
+  /** Pages that exist, per node and size; for base pages: what is not in a hugepage pool. */
+  readonly totals: readonly NodePages[];
+};
+
+export type LifecycleListener = (event: { readonly uuid: string; readonly event: string }) => void;
+
+export interface ComputeDriver {
+  /** Free and promised pages per node, as the kernel has them at this moment. */
+  readHostMemory(): Promise<HostMemory>;
+
+  /** As {@link readHostMemory}, with the size of the pools. */
+  getAvailableResource(): Promise<AvailableResource>;
+
+  /**
+   * Defines and starts the guest; takes back whatever it did where that fails.
+   * @throws {ComputeError} InstanceConflict, InstanceSpawnFailed, FlavorDiskSmallerThanImage.
+   */
+  spawn(instance: Instance, image: Image | null): Promise<void>;
+
+  /** Pages that the guest's process really holds, from the kernel; undefined where this host cannot be asked. */
+  getHoldings(uuid: string): Promise<readonly NodePages[] | undefined>;
+
+  /** Keeps the instance's record with the guest, in place of the one before. */
+  saveInstance(instance: Instance): Promise<void>;
+
+  /** Ends the guest and removes all that is kept of it; resolves when its pages are back. False: there was none. */
+  destroy(uuid: string): Promise<boolean>;
+
+  getInfo(uuid: string): Promise<GuestInfo | undefined>;
+  listGuests(): Promise<readonly GuestInfo[]>;
+
+  /** Statistics of all running guests of ours, or of those named, with one call to the hypervisor. */
+  getStatistics(uuids?: readonly string[]): Promise<readonly GuestStatistics[]>;
+
+  /** Tells of guests that start and stop, whoever made them do so. */
+  onLifecycle(listener: LifecycleListener): void;
+}

@@ -1,0 +1,136 @@
+/**
+ * The one schema of the configuration: every key with its default, its unit and its reason. `config/hugenode.yaml` is
+ * written from it (`npm run config:write`), so that the file an operator reads cannot drift from what the agent takes.
+ */
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { parsePageSize } from '../admission/page_size.ts';
+
+const url = (about: string, standard: string) => z.string().min(1).default(standard).describe(about);
+const flag = (about: string, standard: boolean) => z.boolean().default(standard).describe(about);
+const text = (about: string, standard: string) => z.string().default(standard).describe(about);
+const durationMs = (about: string, standard: number, least = 1) =>
+  z.int().min(least).max(86_400_000).default(standard).describe(about);
+const count = (about: string, standard: number, least = 0) =>
+  z.int().min(least).max(1_000_000).default(standard).describe(about);
+
+const reservedHugePages = z.strictObject({
+  node: z.int().min(0).describe('host NUMA node'),
+  size_kib: z.int().min(4).describe('page size in KiB: 2048 for 2 MiB, 1048576 for 1 GiB'),
+  count: z.int().min(0).describe('pages that no instance gets'),
+});
+
+const rpc = z.strictObject({
+  transport_url: url(
+    'where RabbitMQ listens, as oslo.messaging writes it: rabbit://user:password@host:5672/vhost',
+    'rabbit://guest:guest@127.0.0.1:5672/',
+  ),
+  exchange: text('control exchange of our API', 'hugenode'),
+  topic: text('topic of our API; this host listens on <topic>, <topic>.<host> and <topic>_fanout', 'hugenode'),
+  heartbeat_ms: durationMs('AMQP heartbeat in ms', 30_000, 1000),
+  connect_timeout_ms: durationMs('how long a connection attempt may take, in ms', 10_000),
+  prefetch: count('requests worked on at the same time', 64, 1),
+  durable_queues: flag('declare durable exchanges and queues (amqp_durable_queues of oslo.messaging)', false),
+  response_timeout_ms: durationMs('how long the command line waits for an answer, in ms', 120_000),
+  stop_timeout_ms: durationMs('how long a stopping agent waits for requests under way, in ms', 60_000),
+  tls_ca_file: text('CA certificates (PEM) for rabbits:// and amqps:// URLs; empty: those of the system', ''),
+  tls_cert_file: text('client certificate (PEM); empty: none', ''),
+  tls_key_file: text('key of the client certificate (PEM); empty: none', ''),
+});
+
+const libvirt = z.strictObject({
+  uri: text('libvirt URI of the hypervisor on this host', 'qemu:///system'),
+  socket: text('unix socket of libvirt; empty: virtqemud-sock where it exists, else libvirt-sock', ''),
+  call_timeout_ms: durationMs('how long one libvirt call may take, in ms', 60_000),
+  start_timeout_ms: durationMs(
+    'how long starting a domain may take, in ms; large guests take a while to get their pages',
+    600_000,
+  ),
+  virt_type: z
+    .enum(['auto', 'kvm', 'qemu'])
+    .default('auto')
+    .describe('domain type; auto: kvm where libvirt offers it, else qemu (emulated)'),
+  machine: text('QEMU machine type', 'q35'),
+  pid_path: text('where libvirt keeps the pid files of its QEMU processes', '/run/libvirt/qemu'),
+});
+
+const admission = z.strictObject({
+  default_mem_page_size: z
+    .string()
+    .refine((text) => parsePageSize(text) !== undefined, 'small, large, any or a size such as 2MB, 1GB or 2048 (KiB)')
+    .default('large')
+    .describe('hw:mem_page_size of a flavor that names none: small, large, any or a size such as 2MB'),
+  reserved_huge_pages: z
+    .array(reservedHugePages)
+    .default([])
+    .describe('pages per node and size that no instance gets, such as [{ node: 0, size_kib: 2048, count: 64 }]'),
+  settle_timeout_ms: durationMs('how long a request waits for starts under way before it is refused, in ms', 30_000),
+});
+
+const instances = z.strictObject({
+  path: text('one folder per instance below it: console log and disk', '/var/lib/hugenode/instances'),
+  domain_prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{0,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
+    .default('hugenode-')
+    .describe("a domain's name is this prefix and the instance uuid"),
+});
+
+const images = z.strictObject({
+  path: text(
+    'an image id is a folder below it: kernel, initrd and cmdline, or one raw disk',
+    '/var/lib/hugenode/images',
+  ),
+});
+
+const metering = z.strictObject({
+  enabled: flag('send memory samples', true),
+  period_ms: durationMs('time between two samples of an instance, in ms', 10_000, 1000),
+  balloon_period_ms: durationMs(
+    'how often the guest reports its memory to the hypervisor, in ms (whole seconds)',
+    10_000,
+    1000,
+  ).refine((ms) => ms % 1000 === 0, 'whole seconds only: libvirt takes the period in seconds'),
+  exchange: text('exchange that samples go to', 'ceilometer'),
+  topic: text('topic that samples go to: the queue is <topic>.sample', 'notifications'),
+  publisher_id: text('publisher id of samples', 'ceilometer.polling'),
+  memory_unit: z
+    .enum(['MB', 'MiB'])
+    .default('MB')
+    .describe('unit label of memory samples; Ceilometer wrote MB until 2025'),
+  telemetry_secret: text(
+    "key of the samples' signature (Ceilometer's telemetry_secret); empty: not signed",
+    'change this for valid signing',
+  ),
+});
+
+const notifications = z.strictObject({
+  enabled: flag('send lifecycle notifications (compute.instance.*)', true),
+  exchange: text('exchange that lifecycle notifications go to', 'nova'),
+  topic: text(
+    'topic that lifecycle notifications go to: the queues are <topic>.info and <topic>.error',
+    'notifications',
+  ),
+});
+
+const log = z.strictObject({
+  level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('least level that is written'),
+});
+
+export const settingsSchema = z.strictObject({
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/, 'a host name: letters, digits, dots and dashes')
+    .default(() => hostname())
+    .describe('name of this host on the bus: requests reach it as <topic>.<host>; default: the host name'),
+  log: log.prefault({}).describe('log lines are JSON on standard error'),
+  rpc: rpc.prefault({}).describe('the bus that requests come from'),
+  libvirt: libvirt.prefault({}).describe('the hypervisor'),
+  admission: admission.prefault({}).describe('who gets pages'),
+  instances: instances.prefault({}).describe('what hugenode keeps on disk'),
+  images: images.prefault({}).describe('what instances boot from'),
+  metering: metering.prefault({}).describe('memory samples for billing'),
+  notifications: notifications.prefault({}).describe('what happened to instances, as Nova tells it'),
+});
+
+export type Settings = z.output<typeof settingsSchema>;

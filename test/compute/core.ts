@@ -1,0 +1,46 @@
+/** The core on a fake driver, as tests of compute and of the API use it. */
+import { randomUUID } from 'node:crypto';
+import { AdmissionGate } from '../../src/admission/gate.ts';
+import { ClaimLedger } from '../../src/admission/claims.ts';
+import type { InstanceEvent } from '../../src/compute/events.ts';
+import { ComputeManager } from '../../src/compute/manager.ts';
+import type { InstanceRequest } from '../../src/instance.ts';
+import { quietLog } from '../quiet_log.ts';
+import { FakeDriver } from './fake_driver.ts';
+
+export const CONTEXT = { attributes: {}, requestId: 'req-1' };
+
+export function coreOf(pools: number[], imagesPath = '/does/not/exist') {
+  const driver = new FakeDriver(pools);
+  const ledger = new ClaimLedger();
+  const events: InstanceEvent[] = [];
+  const log = quietLog();
+  const reserved: [] = [];
+  const gate = new AdmissionGate({ readHost: () => driver.readHostMemory(), ledger, reserved, settleTimeoutMs: 2000 });
+  const compute = new ComputeManager({
+    driver,
+    gate,
+    ledger,
+    reserved,
+    log,
+    host: 'cmp1',
+    imagesPath,
+    defaultPageSize: 'large',
+    emit: (event) => void events.push(event),
+  });
+  return { compute, driver, ledger, events, log };
+}
+
+/** A request for that many 2 MiB pages. */
+export function requestOf(pages: number, over: Partial<InstanceRequest> = {}): InstanceRequest {
+  return {
+    uuid: randomUUID(),
+    name: 'i',
+    projectId: 'p',
+    userId: 'u',
+    flavor: { id: null, name: 'f', vcpus: 1, memoryMib: pages * 2, diskGib: 0, extraSpecs: {} },
+    imageId: null,
+    metadata: {},
+    ...over,
+  };
+}

@@ -1,0 +1,155 @@
+import { expect, test } from 'vitest';
+import type { FakeFault } from './fake_driver.ts';
+import { CONTEXT, coreOf, requestOf } from './core.ts';
+
+const wait = (work: Promise<unknown>) =>
+  work.then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+
+test('claim, start, verify, keep, tell', async () => {
+  const { compute, driver, ledger, events } = coreOf([64]);
+  const request = requestOf(16);
+  const info = await compute.createInstance(request, CONTEXT);
+  expect(info.instance).toMatchObject({ ...request, placement: [{ node: 0, pages: 16 }] });
+  expect(info.instance.launchedAt).not.toBeNull();
+  expect(driver.freePages).toEqual([48]);
+  expect(ledger.unsettled()).toEqual([]);
+  expect(events.map((event) => event.kind)).toEqual(['create.start', 'create.end']);
+});
+
+test.each<[FakeFault, string]>([
+  ['spawn', 'InstanceSpawnFailed'],
+  ['spawn-half', 'InstanceSpawnFailed'],
+  ['holdings', 'Error'],
+  ['wrong-node', 'InstanceSpawnFailed'],
+  ['save', 'HypervisorUnavailable'],
+])('a build that fails at «%s» leaves no guest, no claim and no page', async (fault, errorName) => {
+  const { compute, driver, ledger, events } = coreOf([64, 64]);
+  driver.faults.add(fault);
+  expect(await wait(compute.createInstance(requestOf(16), CONTEXT))).toBe(errorName);
+  expect(driver.guests.size).toBe(0);
+  expect(driver.freePages).toEqual([64, 64]);
+  expect(ledger.unsettled()).toEqual([]);
+  expect(events.map((event) => event.kind)).toEqual(['create.start', 'create.error']);
+  driver.faults.clear();
+  await compute.createInstance(requestOf(64), CONTEXT);
+});
+
+test('an undo that fails is loud, and the claim is given back all the same', async () => {
+  const { compute, driver, ledger, log } = coreOf([64]);
+  driver.faults.add('save').add('destroy');
+  expect(await wait(compute.createInstance(requestOf(16), CONTEXT))).toBe('HypervisorUnavailable');
+  expect(log.lines).toContainEqual(['error', 'a step of a failed build could not be taken back']);
+  expect(ledger.unsettled()).toEqual([]);
+});
+
+test('a refusal costs no start, and says every number', async () => {
+  const { compute, driver, events } = coreOf([64]);
+  await expect(compute.createInstance(requestOf(65), CONTEXT)).rejects.toMatchObject({
+    errorClass: 'ComputeResourcesUnavailable',
+    message: expect.stringContaining('node 0: 65 pages of 2 MiB needed, 64 free'),
+    details: { refusal: { shortfalls: [{ node: 0, pageSizeKib: 2048, needed: 65, free: 64 }] } },
+  });
+  expect(driver.spawned).toBe(0);
+  expect(events.at(-1)).toMatchObject({ kind: 'create.error', error: { errorClass: 'ComputeResourcesUnavailable' } });
+});
+
+test.each([
+  ['MemoryPageSizeNotSupported', { 'hw:mem_page_size': '16' }, 32],
+  ['MemoryNotWholePages', { 'hw:mem_page_size': '2MB' }, 33],
+  ['UnsupportedExtraSpec', { 'hw:cpu_policy': 'dedicated' }, 32],
+  ['ComputeResourcesUnavailable', { 'hw:numa_nodes': '2' }, 32],
+])('%s', async (errorClass, extraSpecs, memoryMib) => {
+  const { compute, driver } = coreOf([64]);
+  const flavor = { id: null, name: 'f', vcpus: 2, memoryMib, diskGib: 0, extraSpecs };
+  await expect(compute.createInstance(requestOf(1, { flavor }), CONTEXT)).rejects.toMatchObject({ errorClass });
+  expect(driver.spawned).toBe(0);
+});
+
+test('an image that is not there is refused before anything is claimed', async () => {
+  const { compute, ledger } = coreOf([64]);
+  await expect(compute.createInstance(requestOf(16, { imageId: 'none' }), CONTEXT)).rejects.toMatchObject({
+    errorClass: 'ImageNotFound',
+  });
+  expect(ledger.unsettled()).toEqual([]);
+});
+
+test('the same request twice, at the same time and later, is one instance and the same answer', async () => {
+  const { compute, driver } = coreOf([64]);
+  const request = requestOf(16, { metadata: { a: '1', b: '2' } });
+  const again = { ...request, metadata: { b: '2', a: '1' } };
+  const [one, two] = await Promise.all([
+    compute.createInstance(request, CONTEXT),
+    compute.createInstance(again, CONTEXT),
+  ]);
+  expect(two).toEqual(one);
+  expect(await compute.createInstance(again, CONTEXT)).toEqual(one);
+  expect(driver.spawned).toBe(1);
+});
+
+test('another request under the same uuid is a conflict that names what differs', async () => {
+  const { compute, driver } = coreOf([64]);
+  const request = requestOf(16);
+  await compute.createInstance(request, CONTEXT);
+  await expect(compute.createInstance({ ...request, name: 'other' }, CONTEXT)).rejects.toMatchObject({
+    errorClass: 'InstanceConflict',
+    details: { fields: ['name'] },
+  });
+  expect(driver.guests.size).toBe(1);
+});
+
+test('24 at once into a pool that fits 7: 7 run, 17 are refused without a start, and nothing leaks', async () => {
+  for (let round = 0; round < 20; round += 1) {
+    const { compute, driver, ledger } = coreOf([7 * 16 + 3]);
+    const outcomes = await Promise.all(
+      Array.from({ length: 24 }, () => wait(compute.createInstance(requestOf(16), CONTEXT))),
+    );
+    expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(7);
+    expect(outcomes.filter((outcome) => outcome === 'ComputeResourcesUnavailable')).toHaveLength(17);
+    expect(driver.spawned).toBe(7);
+    expect(driver.mostSpawning).toBeGreaterThan(1);
+    expect(driver.freePages).toEqual([3]);
+    expect(ledger.unsettled()).toEqual([]);
+  }
+});
+
+test('delete waits for the build of the same instance, and gives every page back', async () => {
+  const { compute, driver, events } = coreOf([64]);
+  const request = requestOf(16);
+  const building = compute.createInstance(request, CONTEXT);
+  await compute.deleteInstance(request.uuid, CONTEXT);
+  await building;
+  expect(driver.freePages).toEqual([64]);
+  expect(events.map((event) => event.kind)).toEqual(['create.start', 'create.end', 'delete.start', 'delete.end']);
+  await expect(compute.deleteInstance(request.uuid, CONTEXT)).rejects.toMatchObject({ errorClass: 'InstanceNotFound' });
+});
+
+test('a build that an agent before did not finish is taken back at start', async () => {
+  const { compute, driver } = coreOf([64]);
+  const kept = requestOf(16);
+  await compute.createInstance(kept, CONTEXT);
+  const half = requestOf(16);
+  await driver.spawn({
+    ...half,
+    placement: [{ node: 0, pageSizeKib: 2048, pages: 16, guestCell: 0, vcpus: [0], memoryKib: 32768 }],
+    createdAt: '',
+    launchedAt: null,
+  });
+  await compute.recover();
+  expect([...driver.guests.keys()]).toEqual([kept.uuid]);
+  expect(driver.freePages).toEqual([48]);
+});
+
+test('get_host counts what is free, claimed and held', async () => {
+  const { compute, ledger } = coreOf([64, 32]);
+  await compute.createInstance(requestOf(16), CONTEXT);
+  ledger.add('under way', [{ node: 1, pageSizeKib: 2048, pages: 5 }]);
+  const { nodes, instances } = await compute.getHost();
+  expect(instances).toBe(1);
+  expect(nodes.map((node) => node.pools.find((pool) => pool.pageSizeKib === 2048))).toEqual([
+    { pageSizeKib: 2048, totalPages: 64, freePages: 48, claimedPages: 0, reservedPages: 0, heldPages: 16 },
+    { pageSizeKib: 2048, totalPages: 32, freePages: 32, claimedPages: 5, reservedPages: 0, heldPages: 0 },
+  ]);
+});

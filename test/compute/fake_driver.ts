@@ -1,0 +1,109 @@
+/**
+ * A compute driver without a hypervisor: a pool per node whose pages guests really take, gradually, and faults where a
+ * test wants them. It also shows that the plug-in contract can be met by something that is not libvirt.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pagesOn, type HostMemory, type NodePages } from '../../src/admission/host_memory.ts';
+import type { AvailableResource, ComputeDriver, GuestInfo, GuestStatistics } from '../../src/compute/driver.ts';
+import { ComputeError } from '../../src/compute/errors.ts';
+import type { Instance } from '../../src/instance.ts';
+import { hostOf } from '../admission/hosts.ts';
+
+export type FakeFault = 'spawn' | 'spawn-half' | 'holdings' | 'wrong-node' | 'save' | 'destroy';
+
+export class FakeDriver implements ComputeDriver {
+  readonly guests = new Map<string, { instance: Instance; held: NodePages[] }>();
+  readonly faults = new Set<FakeFault>();
+  spawned = 0;
+  /** Most guests that were being started at the same moment. */
+  mostSpawning = 0;
+  #spawning = 0;
+  readonly #pools: number[];
+
+  /** Free 2 MiB pages per node. */
+  constructor(pools: number[]) {
+    this.#pools = pools;
+  }
+
+  get freePages(): readonly number[] {
+    const held = [...this.guests.values()].flatMap((guest) => guest.held);
+    return this.#pools.map((pages, node) => pages - pagesOn(held, node, 2048));
+  }
+
+  async readHostMemory(): Promise<HostMemory> {
+    await sleep(1);
+    return hostOf(this.freePages);
+  }
+
+  async getAvailableResource(): Promise<AvailableResource> {
+    return {
+      memory: await this.readHostMemory(),
+      totals: this.#pools.map((pages, node) => ({ node, pageSizeKib: 2048, pages })),
+    };
+  }
+
+  async spawn(instance: Instance): Promise<void> {
+    this.spawned += 1;
+    this.#spawning += 1;
+    this.mostSpawning = Math.max(this.mostSpawning, this.#spawning);
+    try {
+      await this.#take(instance);
+    } catch (error) {
+      this.guests.delete(instance.uuid);
+      throw error;
+    } finally {
+      this.#spawning -= 1;
+    }
+  }
+
+  async #take(instance: Instance): Promise<void> {
+    const fail = () => new ComputeError('InstanceSpawnFailed', 'the fake was told to fail');
+    if (this.faults.has('spawn')) throw fail();
+    const guest = { instance, held: [] as NodePages[] };
+    this.guests.set(instance.uuid, guest);
+    for (const cell of instance.placement) {
+      const half = Math.floor(cell.pages / 2);
+      for (const pages of [half, cell.pages - half]) {
+        await sleep(Math.random() * 4);
+        const node = this.faults.has('wrong-node') ? cell.node + 1 : cell.node;
+        guest.held.push({ node, pageSizeKib: cell.pageSizeKib, pages });
+        if ((this.freePages[node] ?? 0) < 0) throw new Error('over-committed: QEMU would have died here');
+        if (this.faults.has('spawn-half')) throw fail();
+      }
+    }
+  }
+
+  async getHoldings(uuid: string): Promise<readonly NodePages[] | undefined> {
+    if (this.faults.has('holdings')) throw new Error('numa_maps cannot be read');
+    return this.guests.get(uuid)?.held;
+  }
+
+  async saveInstance(instance: Instance): Promise<void> {
+    if (this.faults.has('save')) throw new ComputeError('HypervisorUnavailable', 'libvirt is gone');
+    const guest = this.guests.get(instance.uuid);
+    if (guest !== undefined) guest.instance = instance;
+  }
+
+  async destroy(uuid: string): Promise<boolean> {
+    if (this.faults.has('destroy')) throw new ComputeError('HypervisorUnavailable', 'libvirt is gone');
+    await sleep(1);
+    return this.guests.delete(uuid);
+  }
+
+  async getInfo(uuid: string): Promise<GuestInfo | undefined> {
+    const guest = this.guests.get(uuid);
+    if (guest === undefined) return undefined;
+    return { instance: guest.instance, powerState: 'running', domainName: `fake-${uuid}`, consoleLogPath: '/dev/null' };
+  }
+
+  async listGuests(): Promise<readonly GuestInfo[]> {
+    const infos = await Promise.all([...this.guests.keys()].map((uuid) => this.getInfo(uuid)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  async getStatistics(): Promise<readonly GuestStatistics[]> {
+    return [];
+  }
+
+  onLifecycle(): void {}
+}
