@@ -1,0 +1,59 @@
+/**
+ * API 1.0: our own door. It turns arguments into the core's types and the core's answers into the API's words, and
+ * decides nothing. A method that is new or changed raises the minor version; older minors stay served.
+ */
+import type { ComputeManager } from '../compute/manager.ts';
+import type { RequestContext } from '../compute/events.ts';
+import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
+import { fault, parseArgs, withFaults } from './faults.ts';
+import { createInstanceArgs, instanceArgs, instanceRequestOf, noArgs, type CreateInstanceArgs } from './schemas.ts';
+import { viewHost, viewInstance } from './views.ts';
+
+export const API_VERSION = '1.0';
+
+/** The methods over the core. `host` is the name that answers carry. */
+export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
+  return {
+    namespace: null,
+    version: API_VERSION,
+    methods: {
+      create_instance: async (request) => {
+        const args = parseArgs(createInstanceArgs, request.method, request.args);
+        refuseImageProperties(args);
+        return withFaults(async () =>
+          viewInstance(await compute.createInstance(instanceRequestOf(args), contextOf(request)), host),
+        );
+      },
+      delete_instance: async (request) => {
+        const { uuid } = parseArgs(instanceArgs, request.method, request.args);
+        await withFaults(() => compute.deleteInstance(uuid, contextOf(request)));
+        return null;
+      },
+      get_instance: async (request) => {
+        const { uuid } = parseArgs(instanceArgs, request.method, request.args);
+        return withFaults(async () => viewInstance(await compute.getInstance(uuid), host));
+      },
+      list_instances: async (request) => {
+        parseArgs(noArgs, request.method, request.args);
+        return withFaults(async () => (await compute.listInstances()).map((info) => viewInstance(info, host)));
+      },
+      get_host: async (request) => {
+        parseArgs(noArgs, request.method, request.args);
+        return withFaults(async () => viewHost(await compute.getHost(), API_VERSION));
+      },
+    },
+  };
+}
+
+/** Image properties that shape the guest: none is implemented, so each is refused by name and none is ignored. */
+function refuseImageProperties(args: CreateInstanceArgs): void {
+  const property = Object.keys(args.image_properties).find((name) => name.startsWith('hw_'));
+  if (property === undefined) return;
+  throw fault('UnsupportedExtraSpec', `the image property ${property} is not implemented by this host`, {
+    field: property,
+  });
+}
+
+function contextOf(request: HandlerRequest): RequestContext {
+  return { attributes: request.context, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) };
+}

@@ -1,0 +1,74 @@
+/**
+ * What requests may look like, API 1.0. Everything from the wire passes here before any room sees it: unknown fields,
+ * wrong types, absurd sizes and unprintable names end at this door, with a message that names the field.
+ */
+import { z } from 'zod';
+import { IMAGE_ID } from '../images/image_store.ts';
+import type { InstanceRequest } from '../instance.ts';
+
+/** Largest figures that mean anything; beyond them a request is a mistake, not a wish. */
+const MOST_VCPUS = 4096;
+const MOST_MEMORY_MB = 1024 ** 3;
+const MOST_DISK_GB = 1024 ** 2;
+
+/** Printable, well-formed text that XML can hold; `<>&"'` are as good as any other character. */
+const text = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+  .refine((value) => !/[\p{Cc}\uFFFE\uFFFF]/u.test(value), 'must not contain control characters');
+
+const optionalText = z.union([z.literal(''), text]);
+const textMap = z.record(text, optionalText).refine((map) => Object.keys(map).length <= 256, 'at most 256 entries');
+
+const uuid = z.uuid().toLowerCase();
+
+const flavor = z.strictObject({
+  id: text.nullable().default(null),
+  name: text,
+  vcpus: z.int().min(1).max(MOST_VCPUS),
+  memory_mb: z.int().min(1).max(MOST_MEMORY_MB),
+  disk_gb: z.int().min(0).max(MOST_DISK_GB).default(0),
+  extra_specs: textMap.default({}),
+});
+
+export const createInstanceArgs = z.strictObject({
+  uuid,
+  name: text,
+  project_id: text,
+  user_id: text,
+  flavor,
+  image: z
+    .string()
+    .regex(IMAGE_ID, 'must be a plain name: letters, digits, dot, dash, underscore')
+    .nullable()
+    .default(null),
+  image_properties: textMap.default({}),
+  metadata: textMap.default({}),
+});
+
+export const instanceArgs = z.strictObject({ uuid });
+export const noArgs = z.strictObject({});
+
+export type CreateInstanceArgs = z.output<typeof createInstanceArgs>;
+
+/** The request as the core knows it. */
+export function instanceRequestOf(args: CreateInstanceArgs): InstanceRequest {
+  return {
+    uuid: args.uuid,
+    name: args.name,
+    projectId: args.project_id,
+    userId: args.user_id,
+    flavor: {
+      id: args.flavor.id,
+      name: args.flavor.name,
+      vcpus: args.flavor.vcpus,
+      memoryMib: args.flavor.memory_mb,
+      diskGib: args.flavor.disk_gb,
+      extraSpecs: args.flavor.extra_specs,
+    },
+    imageId: args.image,
+    metadata: args.metadata,
+  };
+}

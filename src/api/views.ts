@@ -1,0 +1,131 @@
+/** The core's answers in the API's words: snake case, memory in MiB. Also read by our own client, so both are schemas. */
+import { z } from 'zod';
+import type { GuestInfo, PowerState } from '../compute/driver.ts';
+import type { HostReport } from '../compute/host_report.ts';
+import { mibFromKib } from '../units.ts';
+
+export const instanceView = z.object({
+  uuid: z.string(),
+  name: z.string(),
+  project_id: z.string(),
+  user_id: z.string(),
+  host: z.string(),
+  vm_state: z.enum(['building', 'active', 'paused', 'suspended', 'stopped', 'error']),
+  power_state: z.string(),
+  flavor: z.object({
+    id: z.string().nullable(),
+    name: z.string(),
+    vcpus: z.number(),
+    memory_mb: z.number(),
+    disk_gb: z.number(),
+    extra_specs: z.record(z.string(), z.string()),
+  }),
+  image: z.string().nullable(),
+  metadata: z.record(z.string(), z.string()),
+  placement: z.array(
+    z.object({
+      guest_cell: z.number(),
+      node: z.number(),
+      page_size_kib: z.number(),
+      pages: z.number(),
+      memory_mb: z.number(),
+      vcpus: z.array(z.number()),
+    }),
+  ),
+  created_at: z.string(),
+  launched_at: z.string().nullable(),
+  domain_name: z.string(),
+  console_log: z.string(),
+});
+
+export const hostView = z.object({
+  host: z.string(),
+  api_version: z.string(),
+  instances: z.number(),
+  nodes: z.array(
+    z.object({
+      node: z.number(),
+      cpus: z.array(z.number()),
+      pools: z.array(
+        z.object({
+          page_size_kib: z.number(),
+          total: z.number(),
+          free: z.number(),
+          claimed: z.number(),
+          reserved: z.number(),
+          held_by_instances: z.number(),
+        }),
+      ),
+    }),
+  ),
+  promised: z.array(z.object({ page_size_kib: z.number(), pages: z.number() })),
+});
+
+export type InstanceView = z.output<typeof instanceView>;
+export type HostView = z.output<typeof hostView>;
+
+const VM_STATE: Readonly<Record<PowerState, InstanceView['vm_state']>> = {
+  running: 'active',
+  paused: 'paused',
+  suspended: 'suspended',
+  shutdown: 'stopped',
+  crashed: 'error',
+  pending: 'building',
+};
+
+export function viewInstance(info: GuestInfo, host: string): InstanceView {
+  const { instance } = info;
+  const { flavor } = instance;
+  return {
+    uuid: instance.uuid,
+    name: instance.name,
+    project_id: instance.projectId,
+    user_id: instance.userId,
+    host,
+    vm_state: instance.launchedAt === null ? 'building' : VM_STATE[info.powerState],
+    power_state: info.powerState,
+    flavor: {
+      id: flavor.id,
+      name: flavor.name,
+      vcpus: flavor.vcpus,
+      memory_mb: flavor.memoryMib,
+      disk_gb: flavor.diskGib,
+      extra_specs: flavor.extraSpecs,
+    },
+    image: instance.imageId,
+    metadata: instance.metadata,
+    placement: instance.placement.map((cell) => ({
+      guest_cell: cell.guestCell,
+      node: cell.node,
+      page_size_kib: cell.pageSizeKib,
+      pages: cell.pages,
+      memory_mb: mibFromKib(cell.memoryKib),
+      vcpus: [...cell.vcpus],
+    })),
+    created_at: instance.createdAt,
+    launched_at: instance.launchedAt,
+    domain_name: info.domainName,
+    console_log: info.consoleLogPath,
+  };
+}
+
+export function viewHost(report: HostReport, apiVersion: string): HostView {
+  return {
+    host: report.host,
+    api_version: apiVersion,
+    instances: report.instances,
+    nodes: report.nodes.map(({ node, cpus, pools }) => ({
+      node,
+      cpus: [...cpus],
+      pools: pools.map((pool) => ({
+        page_size_kib: pool.pageSizeKib,
+        total: pool.totalPages,
+        free: pool.freePages,
+        claimed: pool.claimedPages,
+        reserved: pool.reservedPages,
+        held_by_instances: pool.heldPages,
+      })),
+    })),
+    promised: report.promised.map(({ pageSizeKib, pages }) => ({ page_size_kib: pageSizeKib, pages })),
+  };
+}

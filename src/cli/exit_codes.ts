@@ -1,0 +1,41 @@
+/** What the exit code of `hugenode` says; listed in --help, so that scripts can rely on it. */
+import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../rpc/index.ts';
+import { SettingsError } from '../settings/load.ts';
+
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  usage: 2,
+  refused: 3,
+  notFound: 4,
+  conflict: 5,
+  unreachable: 6,
+} as const;
+
+export const EXIT_HELP = `
+Exit codes:
+  0  done
+  1  internal error
+  2  wrong arguments, settings or request
+  3  refused: the host cannot take the instance; the message has the numbers
+  4  no such instance
+  5  the uuid is taken by another instance
+  6  nobody answers: broker, host or hypervisor cannot be reached`;
+
+const BY_CLASS: Readonly<Record<string, number>> = {
+  ComputeResourcesUnavailable: EXIT.refused,
+  MemoryPageSizeNotSupported: EXIT.refused,
+  InstanceNotFound: EXIT.notFound,
+  InstanceConflict: EXIT.conflict,
+  HypervisorUnavailable: EXIT.unreachable,
+  InternalError: EXIT.internal,
+  InstanceSpawnFailed: EXIT.internal,
+};
+
+/** The code for an error; every other class of the API says that the request was wrong. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof RemoteError) return BY_CLASS[error.className] ?? EXIT.usage;
+  if (error instanceof SettingsError) return EXIT.usage;
+  const unreachable = [BrokerUnavailableError, MessagingTimeout, UnroutableError];
+  return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;
+}

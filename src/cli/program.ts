@@ -1,0 +1,203 @@
+/** The command line: what it takes, and which verb it calls. Results go to standard output, errors to standard error. */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+import { RemoteError } from '../rpc/index.ts';
+import { loadSettings } from '../settings/load.ts';
+import type { Settings } from '../settings/schema.ts';
+import { EXIT, EXIT_HELP, exitCodeOf } from './exit_codes.ts';
+import { HostClient } from './host_client.ts';
+import { serve } from './serve.ts';
+import { hostTable, instancesTable, instanceTable } from './tables.ts';
+
+const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
+
+type GlobalOptions = { config?: string; set: string[]; json?: boolean; host?: string };
+
+/** Runs the command line; resolves with the exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (isCommanderError(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    process.stderr.write(`hugenode: ${describeError(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('hugenode')
+    .description('Guests on hugepages: admitted per NUMA node, started through libvirt, metered for billing.')
+    .option('--config <file>', `settings (default: $HUGENODE_CONFIG, else ${SYSTEM_CONFIG} where it exists)`)
+    .option('--set <section.key=value>', 'one setting; may be given several times', collect, [])
+    .option('--host <name>', 'host that is asked (default: the setting host)')
+    .option('--json', 'answers as JSON')
+    .addHelpText('after', EXIT_HELP)
+    .exitOverride();
+  const settingsNow = () => readSettings(program.opts<GlobalOptions>());
+
+  program
+    .command('serve')
+    .description('run the agent of this host until it is told to stop (SIGTERM, SIGINT)')
+    .addHelpText('after', example('hugenode serve --config /etc/hugenode/hugenode.yaml'))
+    .action(() => serve(settingsNow()));
+
+  program
+    .command('create')
+    .description('create an instance; answers when it runs')
+    .requiredOption('--name <text>', 'name of the instance')
+    .requiredOption('--memory-mb <MiB>', 'memory', wholeNumber)
+    .option('--vcpus <number>', 'vCPUs', wholeNumber, 1)
+    .option('--disk-gb <GiB>', 'disk', wholeNumber, 0)
+    .option('--image <id>', 'image in the local store')
+    .option('--uuid <uuid>', 'uuid (default: a new one); asking again with the same one is safe')
+    .option('--flavor <name>', 'name of the flavor', 'custom')
+    .option('--spec <key=value>', 'extra spec, such as hw:mem_page_size=2MB; may be given several times', collect, [])
+    .option('--metadata <key=value>', 'metadata; may be given several times', collect, [])
+    .option('--project <id>', 'project that owns it', 'admin')
+    .option('--user <id>', 'user that owns it', 'admin')
+    .addHelpText(
+      'after',
+      example('hugenode create --name web-1 --memory-mb 2048 --vcpus 2 --image debian --spec hw:mem_page_size=2MB'),
+    )
+    .action((options: CreateOptions) =>
+      ask(program, async (client) => {
+        const instance = await client.createInstance(createArgs(options));
+        return { json: instance, text: instanceTable(instance) };
+      }),
+    );
+
+  program
+    .command('delete')
+    .description('delete an instance; answers when its pages are back')
+    .argument('<uuid>')
+    .addHelpText('after', example('hugenode delete 46b5e582-9784-4efc-9a0f-360244828e3f'))
+    .action((uuid: string) =>
+      ask(program, async (client) => {
+        await client.deleteInstance(uuid);
+        return { json: { deleted: uuid }, text: `deleted ${uuid}\n` };
+      }),
+    );
+
+  program
+    .command('show')
+    .description('show an instance')
+    .argument('<uuid>')
+    .addHelpText('after', example('hugenode --json show 46b5e582-9784-4efc-9a0f-360244828e3f'))
+    .action((uuid: string) =>
+      ask(program, async (client) => {
+        const instance = await client.getInstance(uuid);
+        return { json: instance, text: instanceTable(instance) };
+      }),
+    );
+
+  program
+    .command('list')
+    .description('list the instances of the host')
+    .addHelpText('after', example('hugenode --host compute-7 list'))
+    .action(() =>
+      ask(program, async (client) => {
+        const instances = await client.listInstances();
+        return { json: instances, text: instancesTable(instances) };
+      }),
+    );
+
+  program
+    .command('host')
+    .description('show the nodes of the host and their page pools')
+    .addHelpText('after', example('hugenode host'))
+    .action(() =>
+      ask(program, async (client) => {
+        const host = await client.getHost();
+        return { json: host, text: hostTable(host) };
+      }),
+    );
+  return program;
+}
+
+type Answer = { json: unknown; text: string };
+
+/** Asks the host and prints the answer. */
+async function ask(program: Command, work: (client: HostClient) => Promise<Answer>): Promise<void> {
+  const options = program.opts<GlobalOptions>();
+  const settings = readSettings(options);
+  const client = await HostClient.open(settings, options.host ?? settings.host);
+  try {
+    const answer = await work(client);
+    process.stdout.write(options.json === true ? `${JSON.stringify(answer.json, null, 2)}\n` : answer.text);
+  } finally {
+    await client.close();
+  }
+}
+
+function readSettings(options: GlobalOptions): Settings {
+  const file =
+    options.config ?? process.env['HUGENODE_CONFIG'] ?? (existsSync(SYSTEM_CONFIG) ? SYSTEM_CONFIG : undefined);
+  return loadSettings({ file, env: process.env, overrides: options.set });
+}
+
+type CreateOptions = {
+  name: string;
+  memoryMb: number;
+  vcpus: number;
+  diskGb: number;
+  image?: string;
+  uuid?: string;
+  flavor: string;
+  spec: string[];
+  metadata: string[];
+  project: string;
+  user: string;
+};
+
+function createArgs(options: CreateOptions): Record<string, unknown> {
+  return {
+    uuid: options.uuid ?? randomUUID(),
+    name: options.name,
+    project_id: options.project,
+    user_id: options.user,
+    flavor: {
+      name: options.flavor,
+      vcpus: options.vcpus,
+      memory_mb: options.memoryMb,
+      disk_gb: options.diskGb,
+      extra_specs: pairs(options.spec),
+    },
+    image: options.image ?? null,
+    metadata: pairs(options.metadata),
+  };
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('must be a whole number');
+  return Number(value);
+}
+
+function pairs(list: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    list.map((pair) => {
+      const cut = pair.indexOf('=');
+      if (cut < 1) throw new InvalidArgumentError(`«${pair}» must be key=value`);
+      return [pair.slice(0, cut), pair.slice(cut + 1)];
+    }),
+  );
+}
+
+function example(command: string): string {
+  return `\nExample:\n  $ ${command}`;
+}
+
+function describeError(error: unknown): string {
+  if (error instanceof RemoteError) return `${error.className}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isCommanderError(error: unknown): error is Error & { exitCode: number } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+}

@@ -1,0 +1,18 @@
+/** `hugenode serve`: runs the agent until a signal. The first SIGTERM or SIGINT finishes what is under way. */
+import { once } from 'node:events';
+import { startAgent } from '../agent.ts';
+import { createLogger } from '../log.ts';
+import type { Settings } from '../settings/schema.ts';
+
+export async function serve(settings: Settings): Promise<void> {
+  const log = createLogger({ level: settings.log.level, host: settings.host });
+  // A promise that nobody waits for is a bug of ours; it must be seen, and must not end every guest's agent.
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }));
+  const agent = await startAgent(settings, log);
+  const signals = new AbortController();
+  const { signal } = signals;
+  const [name] = await Promise.race([once(process, 'SIGTERM', { signal }), once(process, 'SIGINT', { signal })]);
+  signals.abort();
+  log.info('stopping', { signal: name });
+  await agent.stop();
+}

@@ -1,0 +1,67 @@
+/** Answers as tables for people; `--json` shows the same answers as they came. Pure. */
+import { table } from 'table';
+import type { HostView, InstanceView } from '../api/views.ts';
+import { describeKib } from '../units.ts';
+
+export function instanceTable(instance: InstanceView): string {
+  return grid([
+    ['uuid', instance.uuid],
+    ['name', instance.name],
+    ['state', `${instance.vm_state} (${instance.power_state})`],
+    ['host', instance.host],
+    ['flavor', `${instance.flavor.name}: ${instance.flavor.vcpus} vCPU, ${instance.flavor.memory_mb} MiB`],
+    ['image', instance.image ?? '-'],
+    ['project, user', `${instance.project_id}, ${instance.user_id}`],
+    ...instance.placement.map((cell) => [
+      `guest cell ${cell.guest_cell}`,
+      `node ${cell.node}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)}, vCPU ${cell.vcpus.join(', ')}`,
+    ]),
+    ['created', instance.created_at],
+    ['launched', instance.launched_at ?? '-'],
+    ['domain', instance.domain_name],
+    ['console', instance.console_log],
+  ]);
+}
+
+export function instancesTable(instances: readonly InstanceView[]): string {
+  const pagesOf = (instance: InstanceView) =>
+    instance.placement
+      .map((cell) => `${cell.pages} x ${describeKib(cell.page_size_kib)} on node ${cell.node}`)
+      .join(', ');
+  return grid([
+    ['UUID', 'NAME', 'STATE', 'MEMORY', 'PAGES'],
+    ...instances.map((one) => [one.uuid, one.name, one.vm_state, `${one.flavor.memory_mb} MiB`, pagesOf(one)]),
+  ]);
+}
+
+export function hostTable(host: HostView): string {
+  const rows = host.nodes.flatMap(({ node, pools }) =>
+    pools.map((pool) =>
+      [
+        node,
+        describeKib(pool.page_size_kib),
+        pool.total,
+        pool.free,
+        pool.claimed,
+        pool.reserved,
+        pool.held_by_instances,
+      ].map(String),
+    ),
+  );
+  const promised = host.promised.filter((entry) => entry.pages > 0);
+  return [
+    `${host.host}: API ${host.api_version}, ${host.instances} instances\n`,
+    grid([['NODE', 'PAGE', 'TOTAL', 'FREE', 'CLAIMED', 'RESERVED', 'HELD'], ...rows]),
+    ...promised.map(
+      (entry) => `of the free pages of ${describeKib(entry.page_size_kib)}, ${entry.pages} are promised to mappings\n`,
+    ),
+  ].join('');
+}
+
+function grid(rows: string[][]): string {
+  if (rows.length === 0) return '';
+  return table(rows, {
+    drawHorizontalLine: (line, count) => line === 0 || line === 1 || line === count,
+    columnDefault: { wrapWord: false },
+  });
+}

@@ -1,0 +1,57 @@
+/** The QEMU processes behind our guests, where the kernel's own account of their memory is to be had. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodePages } from '../admission/host_memory.ts';
+import { readHoldings } from '../host/numa_maps.ts';
+import { isProcessOf, readPidFile, readProcessMemory } from '../host/process_memory.ts';
+import type { Logger } from '../log.ts';
+
+const GONE_TIMEOUT_MS = 60_000;
+const GONE_POLL_MS = 10;
+
+export class GuestProcesses {
+  readonly #pidPath: string;
+  readonly #log: Logger;
+
+  constructor(pidPath: string, log: Logger) {
+    this.#pidPath = pidPath;
+    this.#log = log;
+  }
+
+  /** The guest's process, or undefined where there is none on this host (libvirt writes <domain>.pid). */
+  async pidOf(domainName: string, uuid: string): Promise<number | undefined> {
+    const pid = await readPidFile(join(this.#pidPath, `${domainName}.pid`));
+    return pid !== undefined && (await isProcessOf(pid, uuid)) ? pid : undefined;
+  }
+
+  /** Pages per node and size; undefined without a process or without the right to look (numa_maps wants root). */
+  async holdings(domainName: string, uuid: string): Promise<NodePages[] | undefined> {
+    const pid = await this.pidOf(domainName, uuid);
+    if (pid === undefined) return undefined;
+    try {
+      return await readHoldings(pid);
+    } catch (error) {
+      this.#log.warn('cannot read what the guest holds', { instance: uuid, error: String(error) });
+      return undefined;
+    }
+  }
+
+  /** Ordinary resident memory plus hugetlb pages, in KiB. */
+  async residentKib(domainName: string, uuid: string): Promise<number | undefined> {
+    const pid = await this.pidOf(domainName, uuid);
+    const memory = pid === undefined ? undefined : await readProcessMemory(pid);
+    return memory === undefined ? undefined : memory.vmRssKib + memory.hugetlbKib;
+  }
+
+  /** Resolves when the process has no memory any more; warns and goes on after a minute. */
+  async gone(pid: number): Promise<void> {
+    const deadline = performance.now() + GONE_TIMEOUT_MS;
+    while ((await readProcessMemory(pid)) !== undefined) {
+      if (performance.now() > deadline) {
+        this.#log.warn('the process of an ended guest still holds memory', { pid });
+        return;
+      }
+      await sleep(GONE_POLL_MS);
+    }
+  }
+}

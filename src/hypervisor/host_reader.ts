@@ -1,0 +1,80 @@
+/** Reads the host: its nodes once, its free pages whenever asked. */
+import type { HostMemory, NodePages } from '../admission/host_memory.ts';
+import { readTopology, type HostTopology } from '../domain/read.ts';
+import { readPromisedPages } from '../host/promised_pages.ts';
+import type { LibvirtLink } from './libvirt_link.ts';
+
+export type Topology = HostTopology & { readonly basePageSizeKib: number };
+
+export class HostReader {
+  readonly #link: LibvirtLink;
+  #topology: Promise<Topology> | undefined;
+
+  constructor(link: LibvirtLink) {
+    this.#link = link;
+  }
+
+  /** Nodes, CPUs and page sizes: fixed as long as the machine runs. */
+  async topology(): Promise<Topology> {
+    this.#topology ??= this.#readTopology().catch((error: unknown) => {
+      this.#topology = undefined;
+      throw error;
+    });
+    return this.#topology;
+  }
+
+  /** Free pages per node (virNodeGetFreePages) and promised pages, as of now. */
+  async memory(): Promise<HostMemory> {
+    const { nodes } = await this.topology();
+    const [free, promised] = await Promise.all([
+      Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call))),
+      readPromisedPages(),
+    ]);
+    const freeOf = new Map(free.flat());
+    return { cells: nodes.map(({ node, cpus }) => ({ node, cpus, free: freeOf.get(node) ?? [] })), promised };
+  }
+
+  /** Pages there are: pools can grow and shrink, so this is asked anew. */
+  async totals(): Promise<NodePages[]> {
+    const { nodes } = await this.#readTopology();
+    return nodes.flatMap(({ node, pools }) =>
+      pools.map(({ pageSizeKib, totalPages }) => ({ node, pageSizeKib, pages: totalPages })),
+    );
+  }
+
+  async #readTopology(): Promise<Topology> {
+    const topology = readTopology(await this.#link.use((connection) => connection.getCapabilities()));
+    const sizes = topology.nodes.flatMap((node) => node.pools.map((pool) => pool.pageSizeKib));
+    return { ...topology, basePageSizeKib: Math.min(...sizes) };
+  }
+
+  async #freePages(call: FreePagesCall): Promise<[node: number, free: { pageSizeKib: number; pages: number }[]][]> {
+    const rows = await this.#link.use((connection) =>
+      connection.getFreePages(call.sizesKib, call.firstNode, call.nodeCount),
+    );
+    return rows.map((counts, row) => [
+      call.firstNode + row,
+      call.sizesKib.map((pageSizeKib, column) => ({ pageSizeKib, pages: counts[column] ?? 0 })),
+    ]);
+  }
+}
+
+export type FreePagesCall = {
+  readonly firstNode: number;
+  readonly nodeCount: number;
+  readonly sizesKib: readonly number[];
+};
+
+/** One call asks for a run of nodes and the same sizes on each: node numbers may have gaps. Pure. */
+export function freePagesCalls(nodes: HostTopology['nodes']): FreePagesCall[] {
+  const calls: { firstNode: number; nodeCount: number; sizesKib: number[] }[] = [];
+  for (const { node, pools } of nodes.toSorted((a, b) => a.node - b.node)) {
+    const sizesKib = pools.map((pool) => pool.pageSizeKib);
+    const last = calls.at(-1);
+    const continues =
+      last !== undefined && last.firstNode + last.nodeCount === node && String(last.sizesKib) === String(sizesKib);
+    if (continues) last.nodeCount += 1;
+    else calls.push({ firstNode: node, nodeCount: 1, sizesKib });
+  }
+  return calls;
+}

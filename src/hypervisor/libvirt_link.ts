@@ -1,0 +1,98 @@
+/**
+ * A connection to libvirt that comes back: opened when first needed, opened again after a loss. Calls that were under
+ * way when it broke fail and are not repeated here, because only their caller knows whether that is safe.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AuthError,
+  CallTimeoutError,
+  connect,
+  ConnectionClosedError,
+  ProtocolError,
+  type Connection,
+} from 'node-libvirt';
+import { ComputeError } from '../compute/errors.ts';
+import type { Logger } from '../log.ts';
+
+export type LinkOptions = {
+  readonly uri: string;
+  readonly socket: string;
+  readonly callTimeoutMs: number;
+  readonly log: Logger;
+  /** Runs on each new connection before anyone else gets it: event registrations. */
+  readonly onOpen?: (connection: Connection) => Promise<void>;
+};
+
+const ATTEMPTS = 4;
+const FIRST_DELAY_MS = 200;
+
+export class LibvirtLink {
+  readonly #options: LinkOptions;
+  #opening: Promise<Connection> | undefined;
+  #current: Connection | undefined;
+  #closed = false;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs one piece of work on the connection.
+   * @throws {ComputeError} HypervisorUnavailable where libvirt cannot be reached or the connection breaks meanwhile;
+   * LibvirtError is passed on as it is.
+   */
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#connection());
+    } catch (error) {
+      throw isTransportError(error) ? unavailable(error) : error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#current?.close();
+  }
+
+  async #connection(): Promise<Connection> {
+    if (this.#closed) throw new ComputeError('HypervisorUnavailable', 'the agent is stopping');
+    if (this.#current !== undefined && !this.#current.isClosed) return this.#current;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    const { uri, socket, callTimeoutMs, log, onOpen } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const connection = await connect({ uri, callTimeoutMs, ...(socket === '' ? {} : { socketPath: socket }) });
+        await onOpen?.(connection);
+        this.#current = connection;
+        log.debug('connected to libvirt', { uri });
+        return connection;
+      } catch (error) {
+        if (attempt === ATTEMPTS || this.#closed) throw unavailable(error);
+        log.warn('libvirt cannot be reached, trying again', { uri, attempt, error: String(error) });
+        // Half to the whole of a delay that doubles: many agents must not knock in step.
+        await sleep(FIRST_DELAY_MS * 2 ** attempt * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+}
+
+function isTransportError(error: unknown): boolean {
+  return (
+    error instanceof ConnectionClosedError ||
+    error instanceof CallTimeoutError ||
+    error instanceof ProtocolError ||
+    error instanceof AuthError
+  );
+}
+
+function unavailable(error: unknown): ComputeError {
+  if (error instanceof ComputeError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ComputeError('HypervisorUnavailable', `libvirt does not answer: ${reason}`, {}, error);
+}

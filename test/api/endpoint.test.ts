@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { API_VERSION, apiEndpoint } from '../../src/api/endpoint.ts';
+import { ERROR_MODULE } from '../../src/api/faults.ts';
+import { ERROR_CLASSES } from '../../src/compute/errors.ts';
+import { RemoteFault, type Handler } from '../../src/rpc/index.ts';
+import { coreOf } from '../compute/core.ts';
+
+function apiOf(pools = [64]) {
+  const core = coreOf(pools);
+  const { methods } = apiEndpoint(core.compute, 'cmp1');
+  const handlers: Readonly<Record<string, Handler>> = Object.fromEntries(
+    methods instanceof Map ? methods : Object.entries(methods),
+  );
+  const call = (method: string, args: Record<string, unknown> = {}) =>
+    handlers[method]?.({ method, args, context: {}, signal: new AbortController().signal });
+  return { ...core, call };
+}
+
+const UUID = '46b5e582-9784-4efc-9a0f-360244828e3f';
+const good = { uuid: UUID, name: 'web', project_id: 'p', user_id: 'u', flavor: { name: 'f', vcpus: 1, memory_mb: 32 } };
+
+test('API 1.0: create, get, list, host, delete', async () => {
+  const { call } = apiOf();
+  const created = await call('create_instance', good);
+  expect(created).toMatchObject({
+    uuid: UUID,
+    host: 'cmp1',
+    vm_state: 'active',
+    power_state: 'running',
+    flavor: { name: 'f', vcpus: 1, memory_mb: 32, disk_gb: 0, extra_specs: {} },
+    image: null,
+    placement: [{ guest_cell: 0, node: 0, page_size_kib: 2048, pages: 16, memory_mb: 32, vcpus: [0] }],
+  });
+  expect(await call('get_instance', { uuid: UUID })).toEqual(created);
+  expect(await call('get_instance', { uuid: UUID.toUpperCase() })).toEqual(created);
+  expect(await call('list_instances')).toEqual([created]);
+  expect(await call('get_host')).toMatchObject({ host: 'cmp1', api_version: API_VERSION, instances: 1 });
+  expect(await call('delete_instance', { uuid: UUID })).toBeNull();
+  await expect(call('get_instance', { uuid: UUID })).rejects.toMatchObject({
+    className: 'InstanceNotFound',
+    module: ERROR_MODULE,
+  });
+});
+
+test('<>&"\' in a name are legal and survive', async () => {
+  const { call } = apiOf();
+  expect(await call('create_instance', { ...good, name: `<>&"'` })).toMatchObject({ name: `<>&"'` });
+});
+
+const flavor = (over: object) => ({ ...good, flavor: { ...good.flavor, ...over } });
+
+test.each([
+  ['no uuid', { ...good, uuid: undefined }, 'uuid'],
+  ['a uuid that is none', { ...good, uuid: '../../etc' }, 'uuid'],
+  ['an empty name', { ...good, name: '' }, 'name'],
+  ['a name of control characters', { ...good, name: 'a\nb' }, 'name'],
+  ['a name that XML cannot hold', { ...good, name: 'a\uFFFE' }, 'name'],
+  ['half a character', { ...good, name: 'a\uD800' }, 'name'],
+  ['a name too long', { ...good, name: 'x'.repeat(256) }, 'name'],
+  ['a name that is a number', { ...good, name: 1 }, 'name'],
+  ['an unknown field', { ...good, nmae: 'x' }, 'nmae'],
+  ['an unknown field of the flavor', flavor({ ram: 1 }), 'flavor.ram'],
+  ['no flavor', { ...good, flavor: undefined }, 'flavor'],
+  ['no memory', flavor({ memory_mb: 0 }), 'flavor.memory_mb'],
+  ['negative memory', flavor({ memory_mb: -1 }), 'flavor.memory_mb'],
+  ['memory of 2^53', flavor({ memory_mb: 2 ** 53 }), 'flavor.memory_mb'],
+  ['memory that is text', flavor({ memory_mb: '32' }), 'flavor.memory_mb'],
+  ['half a MiB', flavor({ memory_mb: 0.5 }), 'flavor.memory_mb'],
+  ['no vCPU', flavor({ vcpus: 0 }), 'flavor.vcpus'],
+  ['a million vCPUs', flavor({ vcpus: 1e6 }), 'flavor.vcpus'],
+  ['a negative disk', flavor({ disk_gb: -1 }), 'flavor.disk_gb'],
+  [
+    'an extra spec that is a number',
+    flavor({ extra_specs: { 'hw:numa_nodes': 2 } }),
+    'flavor.extra_specs.hw:numa_nodes',
+  ],
+  ['a path for an image', { ...good, image: '../../../etc/passwd' }, 'image'],
+  ['an absolute path for an image', { ...good, image: '/etc' }, 'image'],
+  ['a hidden folder for an image', { ...good, image: '.ssh' }, 'image'],
+  ['metadata that is a list', { ...good, metadata: ['a'] }, 'metadata'],
+])('%s is an InvalidRequest that names the field', async (_what, args, field) => {
+  const { call, driver, events } = apiOf();
+  const given: Record<string, unknown> = JSON.parse(JSON.stringify(args));
+  await expect(call('create_instance', given)).rejects.toMatchObject({
+    className: 'InvalidRequest',
+    module: ERROR_MODULE,
+    message: expect.stringContaining(field),
+    kwargs: { problems: expect.arrayContaining([expect.objectContaining({ field })]) },
+  });
+  expect(driver.spawned).toBe(0);
+  expect(events).toEqual([]);
+});
+
+test.each([
+  ['UnsupportedExtraSpec', flavor({ extra_specs: { 'hw:cpu_policy': 'dedicated' } }), 'hw:cpu_policy'],
+  ['UnsupportedExtraSpec', { ...good, image_properties: { hw_disk_bus: 'scsi' } }, 'hw_disk_bus'],
+  ['MemoryPageSizeInvalid', flavor({ extra_specs: { 'hw:mem_page_size': '2mb' } }), 'hw:mem_page_size'],
+  ['MemoryPageSizeNotSupported', flavor({ extra_specs: { 'hw:mem_page_size': '16' } }), '16 KiB'],
+  ['MemoryNotWholePages', flavor({ memory_mb: 33 }), '33792 KiB'],
+  ['ComputeResourcesUnavailable', flavor({ memory_mb: 4096 }), '2048 pages of 2 MiB needed, 64 free'],
+  ['ComputeResourcesUnavailable', flavor({ vcpus: 2, extra_specs: { 'hw:numa_nodes': '2' } }), '2 NUMA cells'],
+  ['ImageNotFound', { ...good, image: 'none' }, 'none'],
+])('%s crosses the wire by its own name', async (className, args, part) => {
+  const { call } = apiOf();
+  await expect(call('create_instance', args)).rejects.toMatchObject({
+    className,
+    message: expect.stringContaining(part),
+  });
+});
+
+test('property: whatever is asked, the answer is an instance or a fault of a documented class, and nothing leaks', async () => {
+  const documented = new Set(['InvalidRequest', ...Object.keys(ERROR_CLASSES)]);
+  const odd = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.integer(),
+    fc.double(),
+    fc.constant(null),
+    fc.constant(true),
+    fc.array(fc.string()),
+  );
+  // Mostly what a caller would send, so that many requests get past the door and some are served.
+  const mostly = <T>(usual: fc.Arbitrary<T>) =>
+    fc.oneof({ weight: 15, arbitrary: usual }, { weight: 1, arbitrary: odd });
+  const specs = fc.dictionary(
+    mostly(fc.constantFrom('hw:mem_page_size', 'hw:numa_nodes', 'hw:cpu_policy', '__proto__', 'plain')),
+    mostly(fc.constantFrom('2MB', 'large', 'small', 'any', '1', '2', '0', '1GB', '')),
+    { maxKeys: 2 },
+  );
+  const flavors = fc.record({
+    name: mostly(fc.constant('f')),
+    vcpus: mostly(fc.integer({ min: 1, max: 5 })),
+    memory_mb: mostly(fc.integer({ min: -1, max: 70 }).map((half) => half * 2)),
+    extra_specs: mostly(specs),
+  });
+  const requests = fc.record(
+    {
+      uuid: mostly(fc.uuid()),
+      name: mostly(fc.string({ unit: 'grapheme', minLength: 1 })),
+      project_id: mostly(fc.constant('p')),
+      user_id: mostly(fc.constant('u')),
+      flavor: mostly(flavors),
+      image: mostly(fc.constant(null)),
+      metadata: mostly(fc.dictionary(fc.string({ minLength: 1 }), fc.string())),
+      extra: odd,
+    },
+    { requiredKeys: ['uuid', 'name', 'project_id', 'user_id', 'flavor'] },
+  );
+  const { call, driver, ledger } = apiOf([64]);
+  let served = 0;
+  await fc.assert(
+    fc.asyncProperty(requests, async (request) => {
+      const answer = await (call('create_instance', request) as Promise<{ uuid: string }>).catch(
+        (error: unknown) => error,
+      );
+      if (answer instanceof Error) {
+        expect(answer).toBeInstanceOf(RemoteFault);
+        expect(documented).toContain((answer as RemoteFault).className);
+      } else {
+        served += 1;
+        await call('delete_instance', { uuid: (answer as { uuid: string }).uuid });
+      }
+      expect(driver.freePages).toEqual([64]);
+      expect(ledger.unsettled()).toEqual([]);
+    }),
+    { numRuns: 1500 },
+  );
+  expect(served).toBeGreaterThan(50);
+});
