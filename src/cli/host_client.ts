@@ -23,7 +23,7 @@ export class HostClient {
 
   static async open(settings: Settings, host: string): Promise<HostClient> {
     // The command line reports errors itself; what the connection logs on its way there is noise.
-    const logger = createLogger({ level: settings.log.level === 'debug' ? 'debug' : 'error', host: settings.host });
+    const logger = createLogger({ level: 'error', host: settings.host });
     const broker = await BrokerConnection.open({
       ...brokerOptions(settings, 'hugenode cli', logger),
       initialRetries: 0,

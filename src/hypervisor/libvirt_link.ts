@@ -7,6 +7,7 @@ import {
   AuthError,
   CallTimeoutError,
   connect,
+  ConnectError,
   ConnectionClosedError,
   ProtocolError,
   type Connection,
@@ -84,6 +85,7 @@ export class LibvirtLink {
 
 function isTransportError(error: unknown): boolean {
   return (
+    error instanceof ConnectError ||
     error instanceof ConnectionClosedError ||
     error instanceof CallTimeoutError ||
     error instanceof ProtocolError ||

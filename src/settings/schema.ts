@@ -1,6 +1,6 @@
 /**
  * The one schema of the configuration: every key with its default, its unit and its reason. `config/hugenode.yaml` is
- * written from it (`npm run config:write`), so that the file an operator reads cannot drift from what the agent takes.
+ * written from it (`npm run docs:write`), so that the file an operator reads cannot drift from what the agent takes.
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadSettings } from '../../src/settings/load.ts';
-import { settingsReference } from '../../src/settings/reference.ts';
+import { settingsReference } from '../../src/reference/settings_reference.ts';
 
 const SHIPPED = new URL('../../config/hugenode.yaml', import.meta.url);
 
@@ -17,7 +17,7 @@ test('the shipped file shows every key with its default: loading it changes noth
   expect(loadSettings({ file: SHIPPED.pathname })).toEqual(loadSettings());
 });
 
-test('the shipped file is what the schema writes (npm run config:write)', () => {
+test('the shipped file is what the schema writes (npm run docs:write)', () => {
   expect(readFileSync(SHIPPED, 'utf8')).toBe(settingsReference());
 });
 

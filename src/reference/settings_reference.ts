@@ -1,10 +1,10 @@
 /** Writes the schema as a commented YAML file: every key, its default and what it means. Pure. */
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { settingsSchema } from './schema.ts';
+import { settingsSchema } from '../settings/schema.ts';
 
 const HEADER = `# hugenode: every setting with its default.
-# This file is written from the schema in src/settings/schema.ts (npm run config:write); a test holds them together.
+# This file is written from the schema in src/settings/schema.ts (npm run docs:write); a test holds them together.
 # A setting is also taken from the environment, HUGENODE_SECTION__KEY=value, and from the command line,
 # --set section.key=value; the command line wins over the environment, the environment over this file.
 `;

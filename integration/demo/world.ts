@@ -1,0 +1,87 @@
+/** What the demo runs in: a virtual host of its own on the machine's broker, the agent, a client and a tap. */
+import { execFile } from 'node:child_process';
+import { hostname } from 'node:os';
+import { promisify } from 'node:util';
+import { BrokerConnection, RpcClient } from '../../src/rpc/index.ts';
+import type { InstanceView } from '../../src/api/views.ts';
+import { loadSettings } from '../../src/settings/load.ts';
+import { UndoStack } from '../../src/undo.ts';
+import { AgentProcess, settingsArgs, SHIPPED_CONFIG, type LogLine } from '../agent_process.ts';
+import { Tap } from '../tap.ts';
+import { TINY_IMAGES_PATH } from '../tiny_guest.ts';
+import type { VirtType } from '../virt_type.ts';
+
+const run = promisify(execFile);
+const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export class DemoWorld {
+  readonly uuid: string;
+  readonly signal: AbortSignal;
+  readonly settings = loadSettings({ file: SHIPPED_CONFIG });
+  readonly log: LogLine[] = [];
+  virtType: VirtType = 'qemu';
+  instance: InstanceView | undefined;
+  freePagesBefore = 0;
+  readonly #undo = new UndoStack();
+  #client: RpcClient | undefined;
+  #tap: Tap | undefined;
+
+  constructor(options: { uuid: string; signal: AbortSignal }) {
+    this.uuid = options.uuid;
+    this.signal = options.signal;
+  }
+
+  async open(): Promise<string> {
+    const vhost = `hugenode-demo-${process.pid}`;
+    await run('rabbitmqctl', ['--quiet', 'add_vhost', vhost]);
+    this.#undo.push('virtual host', async () => void (await run('rabbitmqctl', ['--quiet', 'delete_vhost', vhost])));
+    await run('rabbitmqctl', ['--quiet', 'set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*']);
+    const url = `rabbit://guest:guest@127.0.0.1:5672/${vhost}`;
+
+    const overrides = {
+      'rpc.transport_url': url,
+      'libvirt.virt_type': this.virtType,
+      'images.path': TINY_IMAGES_PATH,
+      'log.level': 'debug',
+    };
+    const began = performance.now();
+    const agent = await AgentProcess.start(settingsArgs(overrides), (line) => this.log.push(line));
+    this.#undo.push('agent', async () => void (await agent.end()));
+    const tookMs = Math.round(performance.now() - began);
+
+    const broker = await BrokerConnection.open({ transportUrl: url, clientName: 'hugenode demo', logger: QUIET });
+    this.#undo.push('connection', () => broker.close());
+    const { exchange, topic } = this.settings.rpc;
+    const client = await RpcClient.open(broker, { exchange, topic, logger: QUIET });
+    this.#undo.push('client', () => client.close());
+    this.#client = client;
+    const tap = await Tap.on(url.replace('rabbit:', 'amqp:'), this.settings.metering.exchange, [`${this.settings.metering.topic}.sample`]);
+    this.#undo.push('tap', () => tap.close());
+    this.#tap = tap;
+    // Whatever happens from here on, the guest is not left running.
+    this.#undo.push('instance', async () => void (await this.call('delete_instance', { uuid: this.uuid }).catch(() => undefined)));
+    return `takes requests after ${tookMs} ms on ${topic}.${hostname()}, virtual host ${vhost}`;
+  }
+
+  call(method: string, args: Record<string, unknown>): Promise<unknown> {
+    if (this.#client === undefined) throw new Error('the agent does not run');
+    return this.#client.call(method, args, { server: this.settings.host, timeoutMs: 120_000, context: { request_id: `req-${this.uuid}` } });
+  }
+
+  get tap(): Tap {
+    if (this.#tap === undefined) throw new Error('the agent does not run');
+    return this.#tap;
+  }
+
+  get running(): InstanceView {
+    if (this.instance === undefined) throw new Error('there is no instance');
+    return this.instance;
+  }
+
+  async close(): Promise<void> {
+    for (const { step, error } of await this.#undo.unwind()) {
+      process.stderr.write(`left behind: ${step}: ${String(error)}\n`);
+      process.exitCode = 1;
+    }
+  }
+}

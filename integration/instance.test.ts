@@ -1,0 +1,129 @@
+/** The life of one instance, end to end: bus, pages, console, samples, notifications, restart, delete. */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
+import { Tap } from './tap.ts';
+import { TINY_IMAGE_ID, waitForReady } from './tiny_guest.ts';
+
+const PAGES = 64;
+const NAME = `web <1> & "two" 'three'`;
+
+let stage: AgentStage;
+let samples: Tap;
+let notifications: Tap;
+
+beforeAll(async () => {
+  stage = await AgentStage.set('life', { 'metering.period_ms': 3000, 'metering.balloon_period_ms': 2000 });
+  const url = stage.api.url(stage.vhost);
+  samples = await Tap.on(url, 'ceilometer', ['notifications.sample']);
+  notifications = await Tap.on(url, 'nova', ['notifications.info', 'notifications.error']);
+});
+
+afterAll(async () => {
+  await samples?.close();
+  await notifications?.close();
+  await stage?.clear();
+});
+
+test('a create-instance request becomes a running, metered hugepage guest, and its pages come back', async () => {
+  const before = await poolCount('free_hugepages');
+  const args = createArgs({ name: NAME, flavor: flavorOf(PAGES), image: TINY_IMAGE_ID, metadata: { 'metering.stack': 'blue' } });
+
+  const created = await stage.create(args);
+  expect(created).toMatchObject({ uuid: args['uuid'], name: NAME, vm_state: 'active', power_state: 'running' });
+  expect(created.placement).toEqual([{ guest_cell: 0, node: 0, page_size_kib: 2048, pages: PAGES, memory_mb: 128, vcpus: [0] }]);
+  expect(await stage.domains()).toEqual([created.domain_name]);
+
+  // The kernel's word: the pages of this guest's own process, and the pool of the host.
+  expect(await stage.hugePagesOf(created.uuid)).toEqual({ 0: PAGES });
+  expect(before - (await poolCount('free_hugepages')) + (await poolCount('resv_hugepages'))).toBe(PAGES);
+
+  expect(await waitForReady(created.console_log, 60_000)).toContain('balloon=bound');
+
+  const isOurs = (name: string) => (message: { payload: Record<string, unknown> }) =>
+    (message.payload['samples'] as { counter_name: string; resource_id: string }[]).some(
+      (sample) => sample.counter_name === name && sample.resource_id === created.uuid,
+    );
+  const sampled = await samples.first(isOurs('memory.usage'), 30_000);
+  expect(sampled).toMatchObject({ eventType: 'telemetry.polling', priority: 'SAMPLE', publisherId: 'ceilometer.polling' });
+  const [usage, resident] = (sampled.payload['samples'] as { counter_volume: number; resource_metadata: unknown }[]);
+  // The tiny guest has about 95 MiB and uses some 20 of them; its process holds the whole guest in hugepages.
+  expect(usage?.counter_volume).toBeGreaterThan(5);
+  expect(usage?.counter_volume).toBeLessThan(100);
+  expect(resident?.counter_volume).toBeGreaterThan(PAGES * 2);
+  expect(usage?.resource_metadata).toMatchObject({ display_name: NAME, user_metadata: { stack: 'blue' }, memory_mb: 128 });
+
+  await stage.call('delete_instance', { uuid: created.uuid });
+  expect(await stage.domains()).toEqual([]);
+  expect(existsSync(created.console_log)).toBe(false);
+  expect(await freePagesBack(before)).toBe(before);
+
+  const events = notifications.seen.filter((one) => one.payload['instance_id'] === created.uuid);
+  expect(events.map((one) => [one.eventType, one.priority, one.publisherId])).toEqual([
+    ['compute.instance.create.start', 'INFO', `compute.${stage.host}`],
+    ['compute.instance.create.end', 'INFO', `compute.${stage.host}`],
+    ['compute.instance.delete.start', 'INFO', `compute.${stage.host}`],
+    ['compute.instance.delete.end', 'INFO', `compute.${stage.host}`],
+  ]);
+  expect(events[1]?.payload).toMatchObject({ display_name: NAME, tenant_id: 'project-1', memory_mb: 128, state: 'active' });
+  expect(events[1]?.context).toMatchObject({ request_id: expect.stringMatching(/^req-/) });
+});
+
+test('a restarted agent knows its instances and goes on metering them', async () => {
+  const created = await stage.create({ flavor: flavorOf(40), image: TINY_IMAGE_ID, name: NAME });
+  const pid = await stage.pidOf(created.uuid);
+  expect(await stage.end('SIGTERM')).toBe(0);
+  samples.seen.length = 0;
+  await stage.start();
+  expect(await stage.call('get_instance', { uuid: created.uuid })).toEqual(created);
+  expect(await stage.call('list_instances')).toEqual([created]);
+  expect(await stage.pidOf(created.uuid)).toBe(pid);
+  await samples.first((message) => JSON.stringify(message.payload).includes(created.uuid), 30_000);
+  await stage.call('delete_instance', { uuid: created.uuid });
+});
+
+test('an agent killed in the middle of a build takes it back at start, and builds the redelivered request', async () => {
+  const before = await poolCount('free_hugepages');
+  const args = createArgs({ flavor: flavorOf(40), image: TINY_IMAGE_ID });
+  const answer = stage.call('create_instance', args, 60_000);
+  await expect.poll(() => stage.domains(), { timeout: 20_000, interval: 5 }).toHaveLength(1);
+  await stage.end('SIGKILL');
+  await stage.start();
+  // The request was not acknowledged, so the broker hands it over again, and its caller still gets an answer.
+  expect(await answer).toMatchObject({ uuid: args['uuid'], vm_state: 'active' });
+  expect(await stage.domains()).toHaveLength(1);
+  await stage.call('delete_instance', { uuid: args['uuid'] });
+  expect(await freePagesBack(before)).toBe(before);
+});
+
+test('a build that fails leaves no domain, no file and no page, and says so', async () => {
+  const before = await poolCount('free_hugepages');
+  // A machine type that QEMU does not have: libvirt takes no such domain.
+  await stage.end();
+  await stage.start({ 'libvirt.machine': 'pc-q35-no-such' });
+  const args = createArgs({ flavor: flavorOf(40) });
+  await expect(stage.call('create_instance', args)).rejects.toMatchObject({
+    className: 'InstanceSpawnFailed',
+    message: expect.stringContaining('pc-q35-no-such'),
+  });
+  expect(await stage.domains()).toEqual([]);
+  expect(existsSync(`${stage.instancesPath}/${String(args['uuid'])}`)).toBe(false);
+  expect(await poolCount('free_hugepages')).toBe(before);
+  expect(await stage.call('get_host')).toMatchObject({ instances: 0 });
+  await notifications.first((one) => one.eventType === 'compute.instance.create.error' && one.payload['instance_id'] === args['uuid'], 5000);
+  await stage.end();
+  await stage.start({});
+});
+
+test('credentials and tokens never reach the log', async () => {
+  await stage.client.call('get_host', {}, { server: stage.host, context: { auth_token: 'gAAAA-secret-token', request_id: 'req-x' } });
+  const created = stage.client.call('create_instance', createArgs({ flavor: flavorOf(99999) }), {
+    server: stage.host,
+    context: { auth_token: 'gAAAA-secret-token' },
+  });
+  await expect(created).rejects.toThrow('Insufficient compute resources');
+  const log = JSON.stringify(stage.logged);
+  expect(log).not.toContain('gAAAA-secret-token');
+  expect(log).not.toContain('guest:guest');
+  expect(JSON.stringify(notifications.seen)).not.toContain('gAAAA-secret-token');
+});

@@ -1,0 +1,49 @@
+"""An oslo.messaging notification listener that ends with its stdin: listener.py URL EXCHANGE TOPIC
+
+Out: {"event": "ready"}, then one {"event": "info"|"error", ..} for each notification.
+"""
+import json
+import sys
+
+from oslo_config import cfg
+import oslo_messaging
+
+url, exchange, topic = sys.argv[1:]
+
+
+def say(event):
+    print(json.dumps(event), flush=True)
+
+
+def report(priority):
+    def notified(self, context, publisher_id, event_type, payload, metadata):
+        say({
+            "event": priority,
+            "context": context,
+            "publisher_id": publisher_id,
+            "event_type": event_type,
+            "payload": payload,
+            "metadata": metadata,
+        })
+
+    return notified
+
+
+class Endpoint:
+    info = report("info")
+    error = report("error")
+
+
+conf = cfg.CONF
+conf([], project="conformance")
+listener = oslo_messaging.get_notification_listener(
+    oslo_messaging.get_notification_transport(conf, url=url),
+    [oslo_messaging.Target(exchange=exchange, topic=topic)],
+    [Endpoint()],
+    executor="threading",
+)
+listener.start()
+say({"event": "ready"})
+sys.stdin.read()
+listener.stop()
+listener.wait()

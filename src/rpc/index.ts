@@ -1,0 +1,21 @@
+// oslo.messaging's RPC and notifications over RabbitMQ. The room's only door: other rooms import from here alone.
+
+export { BrokerConnection, type BrokerOptions } from './broker.ts';
+export { RpcClient, type CallOptions, type CastOptions, type RpcClientOptions } from './client.ts';
+export type { Endpoint, Handler, HandlerRequest } from './dispatch.ts';
+export {
+  BrokerUnavailableError,
+  MessagingTimeout,
+  RemoteError,
+  RemoteFault,
+  RpcError,
+  UnroutableError,
+  type Failure,
+  type RpcErrorCode,
+} from './errors.ts';
+export type { RpcLogger } from './logger.ts';
+export { Notifier, type Notification, type NotificationPriority } from './notifier.ts';
+export type { PublishOptions } from './publisher.ts';
+export { RpcServer, type RpcServerOptions } from './server.ts';
+export type { TopologyFlags } from './topology.ts';
+export { describe as describeTransportUrl, parseTransportUrl, type TransportUrl } from './transport_url.ts';

@@ -1,0 +1,180 @@
+// A channel that is there again after every loss: amqplib's recovery brings back the connection, never its channels.
+//
+//   open() -> [create, setup] -> ready --- broker closed the channel ---> back-off -+
+//                  ^                  \--- connection lost: create waits for it ----+
+//                  +----------------------------------------------------------------+
+//   close(), or the end of the connection's own life: from anywhere, for good
+//
+// Setup (declare, consume) runs on each new channel before anybody may use it. A first setup refused by the broker
+// (406 other flags, 403 not allowed) is an error of the opener; a later one is logged and tried again.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Channel, RecoveringChannelModel } from 'amqplib';
+import { BrokerUnavailableError, RpcError } from './errors.ts';
+import { reasonOf, type RpcLogger } from './logger.ts';
+
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+// A channel that lived this long was healthy: its loss starts the back-off afresh.
+const HEALTHY_AFTER_MS = 10_000;
+const CLOSE_DEADLINE_MS = 2_000;
+
+export interface KeptChannelOptions<C extends Channel> {
+  /** For logs: what the channel is for. */
+  purpose: string;
+  /** `model.createChannel` or `model.createConfirmChannel`. */
+  create: (model: RecoveringChannelModel) => Promise<C>;
+  setup: (channel: C) => Promise<void>;
+  logger: RpcLogger;
+  /** Aborts when the connection is closed for good. */
+  brokerClosed: AbortSignal;
+}
+
+interface Life<C> {
+  channel: C;
+  ended: Promise<void>;
+}
+
+/** One channel of a recovering connection, made again after each loss. */
+export class KeptChannel<C extends Channel = Channel> {
+  readonly #model: RecoveringChannelModel;
+  readonly #options: KeptChannelOptions<C>;
+  readonly #closing = new AbortController();
+  readonly #stop: AbortSignal;
+  #life: Life<C> | null = null;
+  #change = Promise.withResolvers<void>();
+
+  private constructor(model: RecoveringChannelModel, options: KeptChannelOptions<C>) {
+    this.#model = model;
+    this.#options = options;
+    this.#stop = AbortSignal.any([this.#closing.signal, options.brokerClosed]);
+    this.#stop.addEventListener('abort', () => this.#become(null), { once: true });
+  }
+
+  /** Resolves once the first setup is done; rejects with RpcError `topology` if the broker refused it. */
+  static async open<C extends Channel>(
+    model: RecoveringChannelModel,
+    options: KeptChannelOptions<C>,
+  ): Promise<KeptChannel<C>> {
+    const kept = new KeptChannel(model, options);
+    const first = Promise.withResolvers<void>();
+    kept.#keep(first.resolve).then(
+      () => first.reject(new BrokerUnavailableError(`${options.purpose}: the connection was closed`)),
+      (error: unknown) => first.reject(error),
+    );
+    await first.promise;
+    return kept;
+  }
+
+  /** The channel now, or null between a loss and the next setup's end. */
+  get current(): C | null {
+    return this.#life?.channel ?? null;
+  }
+
+  /** Resolves with a channel that is set up, waiting out losses; rejects when `signal` or `close()` ends the wait. */
+  async ready(signal: AbortSignal): Promise<C> {
+    while (!this.#life) {
+      if (this.#stop.aborted || signal.aborted) {
+        throw new BrokerUnavailableError(`${this.#options.purpose}: no channel`);
+      }
+      await untilAborted(this.#change.promise, signal);
+    }
+    return this.#life.channel;
+  }
+
+  /** Closes the channel for good; never rejects. */
+  async close(): Promise<void> {
+    const life = this.#life;
+    this.#closing.abort();
+    if (life) await endLife(life);
+  }
+
+  async #keep(onFirst: () => void): Promise<void> {
+    const { purpose, logger } = this.#options;
+    let delayMs = FIRST_DELAY_MS;
+    let isFirst = true;
+    while (!this.#stop.aborted) {
+      const bornAt = performance.now();
+      try {
+        const life = await this.#begin();
+        this.#become(life);
+        if (isFirst) onFirst();
+        else logger.info('channel set up again', { purpose });
+        isFirst = false;
+        await life.ended;
+        this.#become(null);
+        if (performance.now() - bornAt > HEALTHY_AFTER_MS) delayMs = FIRST_DELAY_MS;
+      } catch (error) {
+        if (isFirst && isRefusal(error)) {
+          throw new RpcError('topology', `${purpose}: ${reasonOf(error)}`, { cause: error });
+        }
+        if (!this.#stop.aborted) {
+          logger.warn('channel setup failed', { purpose, reason: reasonOf(error), retryInMs: delayMs });
+        }
+      }
+      await delay(delayMs, undefined, { signal: this.#stop }).catch(() => {});
+      delayMs = Math.min(delayMs * 2, MAX_DELAY_MS);
+    }
+  }
+
+  async #begin(): Promise<Life<C>> {
+    const channel = await this.#options.create(this.#model);
+    const life = { channel, ended: this.#watch(channel) };
+    try {
+      this.#stop.throwIfAborted();
+      await this.#options.setup(channel);
+      this.#stop.throwIfAborted();
+      return life;
+    } catch (error) {
+      await endLife(life);
+      throw error;
+    }
+  }
+
+  #become(life: Life<C> | null): void {
+    this.#life = life;
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
+  }
+
+  /** Resolves when the channel has ended, whoever ended it. Without these listeners amqplib would end the process. */
+  #watch(channel: C): Promise<void> {
+    const { purpose, logger } = this.#options;
+    channel.on('error', (error: Error) =>
+      logger.warn('channel closed by the broker', { purpose, reason: reasonOf(error) }),
+    );
+    channel.on('handler-error', (error: Error, event: string) =>
+      logger.error('listener failed', { purpose, event, stack: error.stack }),
+    );
+    return new Promise((resolve) => {
+      channel.on('close', () => {
+        if (this.#life?.channel === channel) this.#become(null);
+        resolve();
+      });
+    });
+  }
+}
+
+// amqplib 2.3 settles channel.close() only at the broker's answer: never, if the connection dies meanwhile.
+async function endLife(life: Life<Channel>): Promise<void> {
+  const deadline = new AbortController();
+  await Promise.race([
+    life.channel.close().catch(() => {}),
+    life.ended,
+    delay(CLOSE_DEADLINE_MS, undefined, { signal: deadline.signal }).catch(() => {}),
+  ]);
+  deadline.abort();
+}
+
+async function untilAborted(event: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = (): void => aborted.resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (!signal.aborted) await Promise.race([event, aborted.promise]);
+  signal.removeEventListener('abort', onAbort);
+}
+
+/** Whether the broker itself refused, by a channel.close with an AMQP reply code (300 and above). */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code >= 300;
+}
