@@ -14,7 +14,14 @@ import { inject } from 'vitest';
 import { type InstanceView, instanceView } from '../src/api/views.ts';
 import { readHoldings } from '../src/host/numa_maps.ts';
 import { BrokerConnection, RpcClient } from '../src/rpc/index.ts';
-import { AgentProcess, runLauncher, settingsArgs, type CommandResult, type LogLine, type Overrides } from './agent_process.ts';
+import {
+  AgentProcess,
+  runLauncher,
+  settingsArgs,
+  type CommandResult,
+  type LogLine,
+  type Overrides,
+} from './agent_process.ts';
 import { BrokerApi } from './broker.ts';
 import { TINY_IMAGES_PATH } from './tiny_guest.ts';
 
@@ -34,7 +41,12 @@ export class AgentStage {
   #overrides: Overrides;
   #process: AgentProcess | undefined;
 
-  private constructor(parts: Pick<AgentStage, 'api' | 'vhost' | 'client'>, broker: BrokerConnection, folder: string, overrides: Overrides) {
+  private constructor(
+    parts: Pick<AgentStage, 'api' | 'vhost' | 'client'>,
+    broker: BrokerConnection,
+    folder: string,
+    overrides: Overrides,
+  ) {
     this.api = parts.api;
     this.vhost = parts.vhost;
     this.client = parts.client;
@@ -105,7 +117,11 @@ export class AgentStage {
   }
 
   call(method: string, args: Record<string, unknown> = {}, timeoutMs = 120_000): Promise<unknown> {
-    return this.client.call(method, args, { server: this.host, timeoutMs, context: { request_id: `req-${randomUUID()}` } });
+    return this.client.call(method, args, {
+      server: this.host,
+      timeoutMs,
+      context: { request_id: `req-${randomUUID()}` },
+    });
   }
 
   async create(over: Record<string, unknown> = {}): Promise<InstanceView> {
@@ -138,7 +154,9 @@ export class AgentStage {
   /** What the kernel says the instance's QEMU holds in 2 MiB pages, per node. */
   async hugePagesOf(uuid: string): Promise<Record<number, number>> {
     const held = await readHoldings(await this.pidOf(uuid));
-    return Object.fromEntries(held.filter((entry) => entry.pageSizeKib === 2048).map((entry) => [entry.node, entry.pages]));
+    return Object.fromEntries(
+      held.filter((entry) => entry.pageSizeKib === 2048).map((entry) => [entry.node, entry.pages]),
+    );
   }
 }
 

@@ -22,7 +22,9 @@ export class AgentProcess {
 
   /** Starts `hugenode ARGS serve` on the shipped configuration; resolves when it takes requests. */
   static async start(args: readonly string[], onLog: (line: LogLine) => void): Promise<AgentProcess> {
-    const child = spawn(LAUNCHER, ['--config', SHIPPED_CONFIG, ...args, 'serve'], { stdio: ['ignore', 'inherit', 'pipe'] });
+    const child = spawn(LAUNCHER, ['--config', SHIPPED_CONFIG, ...args, 'serve'], {
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
     const last: LogLine[] = [];
     const ready = Promise.withResolvers<void>();
     createInterface({ input: child.stderr }).on('line', (text) => {
@@ -33,7 +35,10 @@ export class AgentProcess {
       if (line['message'] === 'taking requests') ready.resolve();
     });
     child.on('exit', (code) => ready.reject(new Error(`the agent ended with ${code}: ${JSON.stringify(last)}`)));
-    const timer = setTimeout(() => ready.reject(new Error(`the agent takes no requests: ${JSON.stringify(last)}`)), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => ready.reject(new Error(`the agent takes no requests: ${JSON.stringify(last)}`)),
+      START_TIMEOUT_MS,
+    );
     try {
       await ready.promise;
       return new AgentProcess(child);

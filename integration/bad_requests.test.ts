@@ -32,7 +32,11 @@ test.each([
 ])('%s is rejected in the log, and the agent goes on', async (_what, body, properties) => {
   const seen = stage.logged.length;
   channel.publish('hugenode', `hugenode.${stage.host}`, Buffer.from(body), properties);
-  await expect.poll(() => stage.logged.slice(seen).some((entry) => entry['level'] === 'warn' || entry['level'] === 'error'), { timeout: 5000 }).toBe(true);
+  await expect
+    .poll(() => stage.logged.slice(seen).some((entry) => entry['level'] === 'warn' || entry['level'] === 'error'), {
+      timeout: 5000,
+    })
+    .toBe(true);
   expect(await stage.call('get_host')).toMatchObject({ host: stage.host });
   expect(stage.isRunning).toBe(true);
 });
@@ -49,10 +53,30 @@ test.each([
   ['memory of 2^53', 'create_instance', createArgs(flavor({ memory_mb: 2 ** 53 })), 'InvalidRequest'],
   ['a pebibyte', 'create_instance', createArgs(flavor({ memory_mb: 2 ** 30 })), 'ComputeResourcesUnavailable'],
   ['no whole number of pages', 'create_instance', createArgs(flavor({ memory_mb: 33 })), 'MemoryNotWholePages'],
-  ['an unknown page size', 'create_instance', createArgs(flavor({ extra_specs: { 'hw:mem_page_size': '64KB' } })), 'MemoryPageSizeNotSupported'],
-  ['a page size that is none', 'create_instance', createArgs(flavor({ extra_specs: { 'hw:mem_page_size': 'huge' } })), 'MemoryPageSizeInvalid'],
-  ['more guest cells than nodes', 'create_instance', createArgs(flavor({ vcpus: 8, extra_specs: { 'hw:numa_nodes': '8' } })), 'ComputeResourcesUnavailable'],
-  ['a spec that is not implemented', 'create_instance', createArgs(flavor({ extra_specs: { 'hw:cpu_policy': 'dedicated' } })), 'UnsupportedExtraSpec'],
+  [
+    'an unknown page size',
+    'create_instance',
+    createArgs(flavor({ extra_specs: { 'hw:mem_page_size': '64KB' } })),
+    'MemoryPageSizeNotSupported',
+  ],
+  [
+    'a page size that is none',
+    'create_instance',
+    createArgs(flavor({ extra_specs: { 'hw:mem_page_size': 'huge' } })),
+    'MemoryPageSizeInvalid',
+  ],
+  [
+    'more guest cells than nodes',
+    'create_instance',
+    createArgs(flavor({ vcpus: 8, extra_specs: { 'hw:numa_nodes': '8' } })),
+    'ComputeResourcesUnavailable',
+  ],
+  [
+    'a spec that is not implemented',
+    'create_instance',
+    createArgs(flavor({ extra_specs: { 'hw:cpu_policy': 'dedicated' } })),
+    'UnsupportedExtraSpec',
+  ],
   ['control characters', 'create_instance', createArgs({ name: 'a\u0007b' }), 'InvalidRequest'],
   ['256 characters', 'create_instance', createArgs({ name: 'x'.repeat(256) }), 'InvalidRequest'],
   ['a path for an image', 'create_instance', createArgs({ image: '../tiny' }), 'InvalidRequest'],
@@ -67,6 +91,10 @@ test.each([
 });
 
 test('a version that is not served', async () => {
-  await expect(stage.client.call('get_host', {}, { server: stage.host, version: '2.0' })).rejects.toMatchObject({ className: 'UnsupportedVersion' });
-  await expect(stage.client.call('get_host', {}, { server: stage.host, version: '1.99' })).rejects.toMatchObject({ className: 'UnsupportedVersion' });
+  await expect(stage.client.call('get_host', {}, { server: stage.host, version: '2.0' })).rejects.toMatchObject({
+    className: 'UnsupportedVersion',
+  });
+  await expect(stage.client.call('get_host', {}, { server: stage.host, version: '1.99' })).rejects.toMatchObject({
+    className: 'UnsupportedVersion',
+  });
 });

@@ -13,14 +13,27 @@ beforeAll(async () => {
 afterAll(() => stage?.clear());
 
 test('create, show, list, host, delete', async () => {
-  const created = await stage.cli('--json', 'create', '--name', 'web <1>', '--memory-mb', '80', '--spec', 'hw:mem_page_size=2MB', '--metadata', 'a=b=c');
+  const created = await stage.cli(
+    '--json',
+    'create',
+    '--name',
+    'web <1>',
+    '--memory-mb',
+    '80',
+    '--spec',
+    'hw:mem_page_size=2MB',
+    '--metadata',
+    'a=b=c',
+  );
   expect(created).toMatchObject({ code: 0, stderr: '' });
   const instance = instanceView.parse(JSON.parse(created.stdout));
   expect(instance).toMatchObject({ name: 'web <1>', vm_state: 'active', metadata: { a: 'b=c' } });
 
   const shown = await stage.cli('show', instance.uuid);
   expect(shown.stdout).toContain('node 0: 40 pages of 2 MiB, vCPU 0');
-  expect((await stage.cli('list')).stdout).toMatch(new RegExp(`${instance.uuid}.*web <1>.*active.*40 x 2 MiB on node 0`));
+  expect((await stage.cli('list')).stdout).toMatch(
+    new RegExp(`${instance.uuid}.*web <1>.*active.*40 x 2 MiB on node 0`),
+  );
   expect((await stage.cli('host')).stdout).toMatch(/0\s+│ 2 MiB\s+│ \d+\s+│ \d+\s+│ 0\s+│ 0\s+│ 40/);
   expect(hostView.parse(JSON.parse((await stage.cli('--json', 'host')).stdout))).toMatchObject({ instances: 1 });
 
@@ -28,7 +41,12 @@ test('create, show, list, host, delete', async () => {
 });
 
 test.each([
-  ['a refusal', ['create', '--name', 'x', '--memory-mb', '1000000000'], 3, 'ComputeResourcesUnavailable: Insufficient compute resources: node 0'],
+  [
+    'a refusal',
+    ['create', '--name', 'x', '--memory-mb', '1000000000'],
+    3,
+    'ComputeResourcesUnavailable: Insufficient compute resources: node 0',
+  ],
   ['no such instance', ['show', '46b5e582-9784-4efc-9a0f-360244828e3f'], 4, 'InstanceNotFound'],
   ['a wrong request', ['show', 'no-uuid'], 2, 'InvalidRequest: get_instance: uuid'],
   ['a wrong argument', ['create', '--name', 'x', '--memory-mb', 'much'], 2, 'must be a whole number'],
@@ -36,7 +54,12 @@ test.each([
   ['an unknown command', ['frobnicate'], 2, 'unknown command'],
   ['an unknown setting', ['--set', 'rpc.prefetc=1', 'host'], 2, 'unknown setting rpc.prefetc'],
   ['a host that is not there', ['--host', 'nowhere', 'host'], 6, 'hugenode.nowhere'],
-  ['a broker that is not there', ['--set', 'rpc.transport_url=rabbit://guest:hidden@127.0.0.1:1/', 'host'], 6, '127.0.0.1'],
+  [
+    'a broker that is not there',
+    ['--set', 'rpc.transport_url=rabbit://guest:hidden@127.0.0.1:1/', 'host'],
+    6,
+    '127.0.0.1',
+  ],
 ])('%s: exit code and message', async (_what, args, code, part) => {
   const result = await stage.cli(...args);
   expect(result).toMatchObject({ code, stdout: '' });
@@ -47,6 +70,7 @@ test.each([
 test('--help has examples and the exit codes', async () => {
   const help = await runLauncher(['--help']);
   expect(help).toMatchObject({ code: 0 });
-  for (const word of ['serve', 'create', 'delete', 'show', 'list', 'host', '--set', 'Exit codes']) expect(help.stdout).toContain(word);
+  for (const word of ['serve', 'create', 'delete', 'show', 'list', 'host', '--set', 'Exit codes'])
+    expect(help.stdout).toContain(word);
   expect((await runLauncher(['create', '--help'])).stdout).toContain('$ hugenode create --name web-1');
 });

@@ -27,11 +27,18 @@ afterAll(async () => {
 
 test('a create-instance request becomes a running, metered hugepage guest, and its pages come back', async () => {
   const before = await poolCount('free_hugepages');
-  const args = createArgs({ name: NAME, flavor: flavorOf(PAGES), image: TINY_IMAGE_ID, metadata: { 'metering.stack': 'blue' } });
+  const args = createArgs({
+    name: NAME,
+    flavor: flavorOf(PAGES),
+    image: TINY_IMAGE_ID,
+    metadata: { 'metering.stack': 'blue' },
+  });
 
   const created = await stage.create(args);
   expect(created).toMatchObject({ uuid: args['uuid'], name: NAME, vm_state: 'active', power_state: 'running' });
-  expect(created.placement).toEqual([{ guest_cell: 0, node: 0, page_size_kib: 2048, pages: PAGES, memory_mb: 128, vcpus: [0] }]);
+  expect(created.placement).toEqual([
+    { guest_cell: 0, node: 0, page_size_kib: 2048, pages: PAGES, memory_mb: 128, vcpus: [0] },
+  ]);
   expect(await stage.domains()).toEqual([created.domain_name]);
 
   // The kernel's word: the pages of this guest's own process, and the pool of the host.
@@ -45,13 +52,21 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
       (sample) => sample.counter_name === name && sample.resource_id === created.uuid,
     );
   const sampled = await samples.first(isOurs('memory.usage'), 30_000);
-  expect(sampled).toMatchObject({ eventType: 'telemetry.polling', priority: 'SAMPLE', publisherId: 'ceilometer.polling' });
-  const [usage, resident] = (sampled.payload['samples'] as { counter_volume: number; resource_metadata: unknown }[]);
+  expect(sampled).toMatchObject({
+    eventType: 'telemetry.polling',
+    priority: 'SAMPLE',
+    publisherId: 'ceilometer.polling',
+  });
+  const [usage, resident] = sampled.payload['samples'] as { counter_volume: number; resource_metadata: unknown }[];
   // The tiny guest has about 95 MiB and uses some 20 of them; its process holds the whole guest in hugepages.
   expect(usage?.counter_volume).toBeGreaterThan(5);
   expect(usage?.counter_volume).toBeLessThan(100);
   expect(resident?.counter_volume).toBeGreaterThan(PAGES * 2);
-  expect(usage?.resource_metadata).toMatchObject({ display_name: NAME, user_metadata: { stack: 'blue' }, memory_mb: 128 });
+  expect(usage?.resource_metadata).toMatchObject({
+    display_name: NAME,
+    user_metadata: { stack: 'blue' },
+    memory_mb: 128,
+  });
 
   await stage.call('delete_instance', { uuid: created.uuid });
   expect(await stage.domains()).toEqual([]);
@@ -65,7 +80,12 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
     ['compute.instance.delete.start', 'INFO', `compute.${stage.host}`],
     ['compute.instance.delete.end', 'INFO', `compute.${stage.host}`],
   ]);
-  expect(events[1]?.payload).toMatchObject({ display_name: NAME, tenant_id: 'project-1', memory_mb: 128, state: 'active' });
+  expect(events[1]?.payload).toMatchObject({
+    display_name: NAME,
+    tenant_id: 'project-1',
+    memory_mb: 128,
+    state: 'active',
+  });
   expect(events[1]?.context).toMatchObject({ request_id: expect.stringMatching(/^req-/) });
 });
 
@@ -110,13 +130,20 @@ test('a build that fails leaves no domain, no file and no page, and says so', as
   expect(existsSync(`${stage.instancesPath}/${String(args['uuid'])}`)).toBe(false);
   expect(await poolCount('free_hugepages')).toBe(before);
   expect(await stage.call('get_host')).toMatchObject({ instances: 0 });
-  await notifications.first((one) => one.eventType === 'compute.instance.create.error' && one.payload['instance_id'] === args['uuid'], 5000);
+  await notifications.first(
+    (one) => one.eventType === 'compute.instance.create.error' && one.payload['instance_id'] === args['uuid'],
+    5000,
+  );
   await stage.end();
   await stage.start({});
 });
 
 test('credentials and tokens never reach the log', async () => {
-  await stage.client.call('get_host', {}, { server: stage.host, context: { auth_token: 'gAAAA-secret-token', request_id: 'req-x' } });
+  await stage.client.call(
+    'get_host',
+    {},
+    { server: stage.host, context: { auth_token: 'gAAAA-secret-token', request_id: 'req-x' } },
+  );
   const created = stage.client.call('create_instance', createArgs({ flavor: flavorOf(99999) }), {
     server: stage.host,
     context: { auth_token: 'gAAAA-secret-token' },

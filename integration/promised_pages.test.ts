@@ -34,7 +34,9 @@ test('a request that fits into free pages, but not into what the kernel has not 
       className: 'ComputeResourcesUnavailable',
       kwargs: { refusal: { shortfalls: [{ node: 0, needed: free - MAPPED + 1, free, promised: MAPPED, claimed: 0 }] } },
     });
-    expect(await stage.call('get_host')).toMatchObject({ promised: expect.arrayContaining([{ page_size_kib: 2048, pages: MAPPED }]) });
+    expect(await stage.call('get_host')).toMatchObject({
+      promised: expect.arrayContaining([{ page_size_kib: 2048, pages: MAPPED }]),
+    });
   } finally {
     mapper.stdin.end();
     await once(mapper, 'exit');

@@ -277,7 +277,7 @@ describe('what should not happen', () => {
     });
   });
 
-  test('no secret is stage.logged', async () => {
+  test('no secret is logged', async () => {
     await stage.serving('d5');
     const context = { auth_token: 'hush-token', request_id: 'req-9' };
     await stage.python.ask({ op: 'call', topic: 'd5', method: 'echo', args: { value: 'hush-value' }, context });

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BrokerUnavailableError, RpcServer } from '../src/rpc/index.ts';
+import { BrokerConnection, BrokerUnavailableError, RpcServer } from '../src/rpc/index.ts';
+import { Link } from './broker.ts';
 import { Calls, EXCHANGE, sealed, Stage, until } from './oslo/stage.ts';
 
 let stage: Stage;
@@ -58,6 +59,28 @@ describe('outages', () => {
     await sleep(1_000);
     link.heal();
     expect(await inFlight).toBe('slept');
+  });
+
+  test('the next host is tried when one does not answer, at first and after a loss', async () => {
+    const [first, second] = [await Link.to(() => stage.api.amqpPort), await Link.to(() => stage.api.amqpPort)];
+    first.cut();
+    const hosts = [first, second].map(({ port }) => `guest:guest@127.0.0.1:${port}`).join(',');
+    const broker = await BrokerConnection.open({
+      transportUrl: `rabbit://${hosts}/${stage.vhost}`,
+      clientName: 'conformance',
+      logger: stage.logger,
+    });
+    const { calls } = await stage.serving('o9', broker);
+    first.heal();
+    second.cut();
+    const ours = await stage.client('o9');
+    await until(() => !broker.isConnected);
+    expect(await ours.call('echo', { value: 6 }, { server: 'host1' })).toBe(6);
+    expect(calls.seen).toHaveLength(1);
+
+    await broker.close();
+    await first.close();
+    await second.close();
   });
 
   test('a deleted queue is declared and consumed again', async () => {

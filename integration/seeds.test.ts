@@ -46,7 +46,10 @@ test('whole guest: <memoryBacking><hugepages/> becomes prealloc on hugetlbfs', a
     <memoryBacking><hugepages/></memoryBacking><os><type machine='q35'>hvm</type></os></domain>`;
   const backends = memoryBackends(await commandLineOf(xml));
   expect(backends).toHaveLength(1);
-  expect(backends[0]).toMatchObject({ prealloc: true, 'mem-path': expect.stringMatching(/^\/dev\/hugepages\/libvirt\/qemu\//) });
+  expect(backends[0]).toMatchObject({
+    prealloc: true,
+    'mem-path': expect.stringMatching(/^\/dev\/hugepages\/libvirt\/qemu\//),
+  });
 });
 
 test('per guest cell: each is a memory backend of its own, bound to its node', async () => {

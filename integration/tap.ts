@@ -50,7 +50,8 @@ export class Tap {
     for (;;) {
       const found = this.seen.find(fits);
       if (found !== undefined) return found;
-      if (performance.now() > deadline) throw new Error(`no such message; seen: ${this.seen.map((one) => one.eventType).join(', ')}`);
+      if (performance.now() > deadline)
+        throw new Error(`no such message; seen: ${this.seen.map((one) => one.eventType).join(', ')}`);
       await sleep(50);
     }
   }

@@ -35,7 +35,8 @@ export async function create(world: DemoWorld): Promise<string> {
   const instance = instanceView.parse(answer);
   world.instance = instance;
   const cells = instance.placement.map(
-    (cell) => `guest cell ${cell.guest_cell}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)} claimed on node ${cell.node}`,
+    (cell) =>
+      `guest cell ${cell.guest_cell}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)} claimed on node ${cell.node}`,
   );
   return [
     `instance ${instance.uuid}`,
@@ -66,17 +67,24 @@ export async function console(world: DemoWorld): Promise<string> {
 
 export async function samples(world: DemoWorld): Promise<string> {
   const isOurs = (one: Sample) => one.resource_id === world.uuid;
-  const message = await world.tap.first((one) => samplesIn(one.payload).some((sample) => isOurs(sample) && sample.counter_name === 'memory.usage'), 60_000);
+  const message = await world.tap.first(
+    (one) => samplesIn(one.payload).some((sample) => isOurs(sample) && sample.counter_name === 'memory.usage'),
+    60_000,
+  );
   return samplesIn(message.payload)
     .filter(isOurs)
-    .map((one) => `${one.counter_name} = ${one.counter_volume.toFixed(2)} ${one.counter_unit} at ${one.timestamp} UTC, signed ${one.message_signature.slice(0, 16)}…`)
+    .map(
+      (one) =>
+        `${one.counter_name} = ${one.counter_volume.toFixed(2)} ${one.counter_unit} at ${one.timestamp} UTC, signed ${one.message_signature.slice(0, 16)}…`,
+    )
     .join('\n');
 }
 
 export async function remove(world: DemoWorld): Promise<string> {
   await world.call('delete_instance', { uuid: world.uuid });
   const left = await world.call('list_instances', {});
-  if (!Array.isArray(left) || left.some((one) => JSON.stringify(one).includes(world.uuid))) throw new Error('the instance is still listed');
+  if (!Array.isArray(left) || left.some((one) => JSON.stringify(one).includes(world.uuid)))
+    throw new Error('the instance is still listed');
   return 'domain, console log and folder are gone';
 }
 
@@ -85,7 +93,8 @@ export async function pagesBack(world: DemoWorld): Promise<string> {
   for (;;) {
     const free = await freePages();
     if (free === world.freePagesBefore) return `${free} pages free, as before`;
-    if (performance.now() > deadline) throw new Error(`${world.freePagesBefore} pages were free before, ${free} are now`);
+    if (performance.now() > deadline)
+      throw new Error(`${world.freePagesBefore} pages were free before, ${free} are now`);
     await sleep(50);
   }
 }

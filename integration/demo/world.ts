@@ -55,17 +55,26 @@ export class DemoWorld {
     const client = await RpcClient.open(broker, { exchange, topic, logger: QUIET });
     this.#undo.push('client', () => client.close());
     this.#client = client;
-    const tap = await Tap.on(url.replace('rabbit:', 'amqp:'), this.settings.metering.exchange, [`${this.settings.metering.topic}.sample`]);
+    const tap = await Tap.on(url.replace('rabbit:', 'amqp:'), this.settings.metering.exchange, [
+      `${this.settings.metering.topic}.sample`,
+    ]);
     this.#undo.push('tap', () => tap.close());
     this.#tap = tap;
     // Whatever happens from here on, the guest is not left running.
-    this.#undo.push('instance', async () => void (await this.call('delete_instance', { uuid: this.uuid }).catch(() => undefined)));
+    this.#undo.push(
+      'instance',
+      async () => void (await this.call('delete_instance', { uuid: this.uuid }).catch(() => undefined)),
+    );
     return `takes requests after ${tookMs} ms on ${topic}.${hostname()}, virtual host ${vhost}`;
   }
 
   call(method: string, args: Record<string, unknown>): Promise<unknown> {
     if (this.#client === undefined) throw new Error('the agent does not run');
-    return this.#client.call(method, args, { server: this.settings.host, timeoutMs: 120_000, context: { request_id: `req-${this.uuid}` } });
+    return this.#client.call(method, args, {
+      server: this.settings.host,
+      timeoutMs: 120_000,
+      context: { request_id: `req-${this.uuid}` },
+    });
   }
 
   get tap(): Tap {

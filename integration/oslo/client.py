@@ -50,3 +50,5 @@ def run(order):
 
 for line in sys.stdin:
     threading.Thread(target=run, args=(json.loads(line),), daemon=True).start()
+
+transport.cleanup()

@@ -4,15 +4,18 @@ Out: {"event": "ready"}, then one {"event": "info"|"error", ..} for each notific
 """
 import json
 import sys
+import threading
 
 from oslo_config import cfg
 import oslo_messaging
 
 url, exchange, topic = sys.argv[1:]
+lock = threading.Lock()
 
 
 def say(event):
-    print(json.dumps(event), flush=True)
+    with lock:
+        print(json.dumps(event), flush=True)
 
 
 def report(priority):

@@ -20,7 +20,9 @@ export class PythonProgram {
 
   private constructor(name: string, args: readonly string[]) {
     this.#name = name;
-    this.#process = execFile('/usr/bin/python3', [fileURLToPath(new URL(name, import.meta.url)), ...args]);
+    const program = fileURLToPath(new URL(name, import.meta.url));
+    // By default a child is killed after a mebibyte of answers.
+    this.#process = execFile('/usr/bin/python3', [program, ...args], { maxBuffer: Infinity });
     this.#process.stderr?.on('data', (text) => (this.#complaints += String(text)));
     if (!this.#process.stdout) throw new Error(`${name} has no stdout`);
     createInterface(this.#process.stdout).on('line', (line) => {
@@ -42,7 +44,7 @@ export class PythonProgram {
     for (;;) {
       const index = this.#unheard.findIndex(fits);
       if (index >= 0) return this.#unheard.splice(index, 1)[0] ?? {};
-      if (deadline.aborted || this.#process.exitCode !== null) {
+      if (deadline.aborted || this.#hasEnded) {
         throw new Error(`${this.#name} did not say it: ${JSON.stringify(this.#unheard)}\n${this.#complaints}`);
       }
       await new Promise<void>((resolve) => this.#listeners.push(resolve));
@@ -58,12 +60,16 @@ export class PythonProgram {
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const exited = once(this.#process, 'exit');
     this.#process.stdin?.end();
     const hung = setTimeout(() => this.#process.kill('SIGKILL'), 10_000);
     await exited;
     clearTimeout(hung);
+  }
+
+  get #hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
   #wake(): void {

@@ -6,9 +6,7 @@ import { RemoteError } from '../rpc/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit_codes.ts';
-import { HostClient } from './host_client.ts';
-import { serve } from './serve.ts';
-import { hostTable, instancesTable, instanceTable } from './tables.ts';
+import type { HostClient } from './host_client.ts';
 
 const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
 
@@ -42,7 +40,11 @@ function buildProgram(): Command {
     .command('serve')
     .description('run the agent of this host until it is told to stop (SIGTERM, SIGINT)')
     .addHelpText('after', example('hugenode serve --config /etc/hugenode/hugenode.yaml'))
-    .action(() => serve(settingsNow()));
+    .action(async () => {
+      const settings = settingsNow();
+      const { serve } = await import('./serve.ts');
+      await serve(settings);
+    });
 
   program
     .command('create')
@@ -63,9 +65,9 @@ function buildProgram(): Command {
       example('hugenode create --name web-1 --memory-mb 2048 --vcpus 2 --image debian --spec hw:mem_page_size=2MB'),
     )
     .action((options: CreateOptions) =>
-      ask(program, async (client) => {
+      ask(program, async (client, tables) => {
         const instance = await client.createInstance(createArgs(options));
-        return { json: instance, text: instanceTable(instance) };
+        return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
 
@@ -87,9 +89,9 @@ function buildProgram(): Command {
     .argument('<uuid>')
     .addHelpText('after', example('hugenode --json show 46b5e582-9784-4efc-9a0f-360244828e3f'))
     .action((uuid: string) =>
-      ask(program, async (client) => {
+      ask(program, async (client, tables) => {
         const instance = await client.getInstance(uuid);
-        return { json: instance, text: instanceTable(instance) };
+        return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
 
@@ -98,9 +100,9 @@ function buildProgram(): Command {
     .description('list the instances of the host')
     .addHelpText('after', example('hugenode --host compute-7 list'))
     .action(() =>
-      ask(program, async (client) => {
+      ask(program, async (client, tables) => {
         const instances = await client.listInstances();
-        return { json: instances, text: instancesTable(instances) };
+        return { json: instances, text: tables.instancesTable(instances) };
       }),
     );
 
@@ -109,9 +111,9 @@ function buildProgram(): Command {
     .description('show the nodes of the host and their page pools')
     .addHelpText('after', example('hugenode host'))
     .action(() =>
-      ask(program, async (client) => {
+      ask(program, async (client, tables) => {
         const host = await client.getHost();
-        return { json: host, text: hostTable(host) };
+        return { json: host, text: tables.hostTable(host) };
       }),
     );
   return program;
@@ -119,13 +121,17 @@ function buildProgram(): Command {
 
 type Answer = { json: unknown; text: string };
 
-/** Asks the host and prints the answer. */
-async function ask(program: Command, work: (client: HostClient) => Promise<Answer>): Promise<void> {
+/** Asks the host and prints the answer. Loaded here and not above: the agent needs none of it, nor this the agent. */
+async function ask(
+  program: Command,
+  work: (client: HostClient, tables: typeof import('./tables.ts')) => Promise<Answer>,
+): Promise<void> {
   const options = program.opts<GlobalOptions>();
   const settings = readSettings(options);
+  const [{ HostClient }, tables] = await Promise.all([import('./host_client.ts'), import('./tables.ts')]);
   const client = await HostClient.open(settings, options.host ?? settings.host);
   try {
-    const answer = await work(client);
+    const answer = await work(client, tables);
     process.stdout.write(options.json === true ? `${JSON.stringify(answer.json, null, 2)}\n` : answer.text);
   } finally {
     await client.close();

@@ -13,6 +13,7 @@ import { UndoStack } from '../undo.ts';
 import type { ComputeDriver, GuestInfo } from './driver.ts';
 import { ComputeError, type ErrorClass } from './errors.ts';
 import type { EventSink, InstanceMoment, RequestContext } from './events.ts';
+import { Phases } from './phases.ts';
 import { holdingsMismatch } from './verify.ts';
 
 export type CreateInstanceDeps = {
@@ -34,21 +35,21 @@ export async function createInstance(
   request: InstanceRequest,
   context: RequestContext,
 ): Promise<GuestInfo> {
+  const phases = new Phases();
   const placementRequest = placementRequestOf(request, deps.defaultPageSize);
   const existing = await deps.driver.getInfo(request.uuid);
   if (existing !== undefined) return sameRequestOrConflict(existing, request);
+  phases.end('lookup');
 
   const log = deps.log.child({ instance: request.uuid, request: context.requestId });
   const moment: InstanceMoment = { instance: request, createdAt: new Date().toISOString(), launchedAt: null, context };
   deps.emit({ kind: 'create.start', ...moment });
   const undo = new UndoStack();
   try {
-    const launched = await build(deps, request, placementRequest, moment.createdAt, undo, log);
-    const info = await deps.driver.getInfo(request.uuid);
-    if (info === undefined) throw new ComputeError('InstanceSpawnFailed', 'the guest was gone as soon as it ran');
+    const info = await build(deps, { request, placementRequest, createdAt: moment.createdAt, undo, log, phases });
     undo.forget();
-    deps.emit({ kind: 'create.end', ...moment, launchedAt: launched.launchedAt });
-    log.info('instance runs', { placement: launched.placement });
+    deps.emit({ kind: 'create.end', ...moment, launchedAt: info.instance.launchedAt });
+    log.info('instance runs', { placement: info.instance.placement, phases_ms: phases.ms });
     return info;
   } catch (error) {
     for (const failure of await undo.unwind()) {
@@ -58,38 +59,47 @@ export async function createInstance(
       });
     }
     deps.emit({ kind: 'create.error', ...moment, error: describeError(error) });
-    if (error instanceof ComputeError)
+    if (error instanceof ComputeError) {
       log.warn('instance not created', { error_class: error.errorClass, reason: error.message });
+    }
     throw error;
   }
 }
 
-async function build(
-  deps: CreateInstanceDeps,
-  request: InstanceRequest,
-  placementRequest: PlacementRequest,
-  createdAt: string,
-  undo: UndoStack,
-  log: Logger,
-): Promise<Instance> {
+type BuildJob = {
+  readonly request: InstanceRequest;
+  readonly placementRequest: PlacementRequest;
+  readonly createdAt: string;
+  readonly undo: UndoStack;
+  readonly log: Logger;
+  readonly phases: Phases;
+};
+
+async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo> {
+  const { request, undo, log, phases } = job;
   const image = await imageOf(request, deps.imagesPath);
 
-  const admission = await deps.gate.admit(request.uuid, placementRequest);
+  const admission = await deps.gate.admit(request.uuid, job.placementRequest);
   if (!admission.admitted) throw refusalError(admission.refusal);
   undo.push('claim', () => deps.ledger.end(admission.claim));
-  const instance: Instance = { ...request, placement: admission.placement, createdAt, launchedAt: null };
+  const instance: Instance = { ...request, placement: admission.placement, createdAt: job.createdAt, launchedAt: null };
   log.debug('claimed', { placement: instance.placement });
+  phases.end('claim');
 
   await deps.driver.spawn(instance, image);
   undo.push('guest', async () => void (await deps.driver.destroy(request.uuid)));
+  phases.end('spawn');
 
   await verify(deps.driver, instance, log);
   // Settled: from here on the kernel's free count lacks these pages, and the claim must not be counted beside it.
   deps.ledger.end(admission.claim);
+  phases.end('verify');
 
-  const launched: Instance = { ...instance, launchedAt: new Date().toISOString() };
-  await deps.driver.saveInstance(launched);
-  return launched;
+  await deps.driver.saveInstance({ ...instance, launchedAt: new Date().toISOString() });
+  const info = await deps.driver.getInfo(request.uuid);
+  if (info === undefined) throw new ComputeError('InstanceSpawnFailed', 'the guest was gone as soon as it ran');
+  phases.end('keep');
+  return info;
 }
 
 async function verify(driver: ComputeDriver, instance: Instance, log: Logger): Promise<void> {

@@ -126,7 +126,9 @@ export class LibvirtDriver implements ComputeDriver {
         consoleLogPath: files.consoleLogPath,
         balloonPeriodS: this.#options.balloonPeriodMs / 1000,
       });
+      const beganMs = performance.now();
       const domain = await this.#slow.use((connection) => connection.defineDomainXML(xml, 0));
+      const definedMs = performance.now();
       // Also where the start was lost sight of (time-out, broken connection): the guest may have come up since.
       undo.push('domain', () => this.#endDomain(domain));
       await this.#slow.use((connection) =>
@@ -134,6 +136,12 @@ export class LibvirtDriver implements ComputeDriver {
       );
       this.#records.set(instance.uuid, instance);
       undo.forget();
+      const startedMs = performance.now();
+      this.#options.log.debug('domain started', {
+        instance: instance.uuid,
+        define_ms: definedMs - beganMs,
+        start_ms: startedMs - definedMs,
+      });
     } catch (error) {
       for (const { step, error: cause } of await undo.unwind()) {
         this.#options.log.error('a step of a failed start could not be taken back', {
@@ -175,7 +183,7 @@ export class LibvirtDriver implements ComputeDriver {
 
   async getInfo(uuid: string): Promise<GuestInfo | undefined> {
     const domain = this.#domainOf(uuid);
-    return this.#infoOf(domain, await this.#recordOf(domain));
+    return this.#infoOf(domain, await this.#recordOf(domain, 'known'));
   }
 
   async listGuests(): Promise<readonly GuestInfo[]> {
@@ -217,7 +225,10 @@ export class LibvirtDriver implements ComputeDriver {
   async #infoOf(domain: Domain, instance: Instance | undefined): Promise<GuestInfo | undefined> {
     if (instance === undefined) return undefined;
     const state = await absentIsUndefined(this.#quick.use((connection) => connection.getDomainState(domain)));
-    if (state === undefined) return undefined;
+    if (state === undefined) {
+      this.#records.delete(domain.uuid);
+      return undefined;
+    }
     const { consoleLogPath } = instanceFiles(this.#options.instancesPath, instance.uuid);
     return {
       instance,

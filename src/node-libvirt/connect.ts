@@ -136,7 +136,9 @@ async function authenticate(session: Session, socketPath: string, call: CallOpti
   } catch (error) {
     if (!(error instanceof LibvirtError)) throw error;
     const advice = 'run as root, connect readonly, or add a polkit rule for org.libvirt.unix.manage';
-    throw new AuthError(`${socketPath} refuses this user: ${error.message}; ${advice}`, error, { cause: error });
+    throw new AuthError(`${socketPath} refuses this user: ${error.str2 ?? 'polkit says no'}; ${advice}`, error, {
+      cause: error,
+    });
   }
 }
 

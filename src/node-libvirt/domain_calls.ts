@@ -54,7 +54,8 @@ export abstract class DomainCalls extends ConnectCalls {
   /**
    * Defines a persistent domain or changes the definition of the one with this uuid; flags as in DomainDefineFlags.
    * virDomainDefineXMLFlags, DOMAIN_DEFINE_XML_FLAGS.
-   * @throws {LibvirtError} XML_ERROR, CONFIG_UNSUPPORTED; OPERATION_FAILED for a name that another uuid has.
+   * @throws {LibvirtError} XML_DETAIL for what is not well-formed, XML_ERROR for what is no domain, CONFIG_UNSUPPORTED;
+   * OPERATION_FAILED for a name that another uuid has.
    */
   async defineDomainXML(xml: string, flags: number, options?: CallOptions): Promise<Domain> {
     return (await this.call(Procedures.DOMAIN_DEFINE_XML_FLAGS, { xml, flags }, options)).dom;

@@ -9,11 +9,17 @@ import { ERROR_CLASSES } from '../compute/errors.ts';
 const METHODS = [
   {
     name: 'create_instance',
-    about: 'Builds an instance; answers when the guest runs on verified pages. The same request again gives the same answer.',
+    about:
+      'Builds an instance; answers when the guest runs on verified pages. The same request again gives the same answer.',
     args: createInstanceArgs,
     result: instanceView,
   },
-  { name: 'delete_instance', about: 'Ends an instance; answers when its pages are back.', args: instanceArgs, result: z.null() },
+  {
+    name: 'delete_instance',
+    about: 'Ends an instance; answers when its pages are back.',
+    args: instanceArgs,
+    result: z.null(),
+  },
   { name: 'get_instance', about: 'One instance.', args: instanceArgs, result: instanceView },
   { name: 'list_instances', about: 'All instances of the host.', args: noArgs, result: z.array(instanceView) },
   { name: 'get_host', about: 'The nodes of the host and their page pools, in pages.', args: noArgs, result: hostView },
@@ -90,7 +96,8 @@ function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map(String).join(', ');
   if (schema.type === 'array') return 'list';
   const format = schema.format === undefined ? '' : ` (${schema.format})`;
-  const least = schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER ? `, from ${schema.minimum}` : '';
+  const least =
+    schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER ? `, from ${schema.minimum}` : '';
   const most = schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER ? ` to ${schema.maximum}` : '';
   const length = schema.maxLength === undefined ? '' : `, ${schema.minLength ?? 0} to ${schema.maxLength} characters`;
   return `${String(schema.type)}${format}${least}${most}${length}`;

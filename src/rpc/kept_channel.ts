@@ -102,6 +102,7 @@ export class KeptChannel<C extends Channel = Channel> {
         else logger.info('channel set up again', { purpose });
         isFirst = false;
         await life.ended;
+        // Again: it may have ended between its setup and its announcement.
         this.#become(null);
         if (performance.now() - bornAt > HEALTHY_AFTER_MS) delayMs = FIRST_DELAY_MS;
       } catch (error) {

@@ -1,0 +1,42 @@
+/** An agent for the bench: the shipped configuration on a virtual host of its own on the machine's broker. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { AgentProcess, settingsArgs, type LogLine } from '../../integration/agent_process.ts';
+import { TINY_IMAGES_PATH } from '../../integration/tiny_guest.ts';
+import type { VirtType } from '../../integration/virt_type.ts';
+import { BrokerConnection, RpcClient } from '../../src/rpc/index.ts';
+import { UndoStack } from '../../src/undo.ts';
+
+const run = promisify(execFile);
+const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export const BENCH_HOST = 'bench';
+export const BENCH_PREFIX = 'hnb-';
+
+export type AgentRun = { client: RpcClient; pid: number; log: LogLine[]; close: () => Promise<void> };
+
+export async function runAgent(virtType: VirtType): Promise<AgentRun> {
+  const undo = new UndoStack();
+  const vhost = `hugenode-bench-${process.pid}`;
+  await run('rabbitmqctl', ['--quiet', 'add_vhost', vhost]);
+  undo.push('virtual host', async () => void (await run('rabbitmqctl', ['--quiet', 'delete_vhost', vhost])));
+  await run('rabbitmqctl', ['--quiet', 'set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*']);
+  const url = `rabbit://guest:guest@127.0.0.1:5672/${vhost}`;
+  const log: LogLine[] = [];
+  const overrides = {
+    host: BENCH_HOST,
+    'rpc.transport_url': url,
+    'images.path': TINY_IMAGES_PATH,
+    'instances.domain_prefix': BENCH_PREFIX,
+    'libvirt.virt_type': virtType,
+    // The phases of a build are in its debug lines.
+    'log.level': 'debug',
+  };
+  const agent = await AgentProcess.start(settingsArgs(overrides), (line) => log.push(line));
+  undo.push('agent', async () => void (await agent.end()));
+  const broker = await BrokerConnection.open({ transportUrl: url, clientName: 'bench', logger: QUIET });
+  undo.push('broker', () => broker.close());
+  const client = await RpcClient.open(broker, { exchange: 'hugenode', topic: 'hugenode', logger: QUIET });
+  undo.push('client', () => client.close());
+  return { client, pid: agent.pid, log, close: async () => void (await undo.unwind()) };
+}

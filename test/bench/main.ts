@@ -1,0 +1,24 @@
+/** `npm run bench`: figures as a table and as JSON; exit code 1 where one is above its bound. Bench alone, not a test. */
+import { decideVirtType } from '../../integration/virt_type.ts';
+import { runAgent } from './agent_run.ts';
+import { benchCreate } from './create.ts';
+import { figureTable, isWithin, type Figure } from './figures.ts';
+import { benchStart, memoryFigure } from './start.ts';
+
+const CREATES = 6;
+const STARTS = 5;
+
+const { virtType } = await decideVirtType();
+const figures: Figure[] = [];
+const agent = await runAgent(virtType);
+try {
+  figures.push(...(await benchCreate(agent, CREATES)), await memoryFigure(agent.pid));
+} finally {
+  await agent.close();
+}
+figures.push(...(await benchStart(virtType, STARTS)));
+
+process.stdout.write(
+  `${JSON.stringify({ node: process.version, virtType, figures }, null, 2)}\n\n${figureTable(figures)}`,
+);
+process.exitCode = figures.every(isWithin) ? 0 : 1;

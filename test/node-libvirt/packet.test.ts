@@ -1,0 +1,191 @@
+import { array, assert, integer, nat, property, record, uint8Array } from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ProtocolError } from '../../src/node-libvirt/errors.ts';
+import { encodePacket, PACKET_MAX, PACKET_MIN, PacketReader, type Packet } from '../../src/node-libvirt/packet.ts';
+import { Messages, Procedures, type Procedure } from '../../src/node-libvirt/procedures.ts';
+import { remoteError } from '../../src/node-libvirt/remote_error.ts';
+import { decode, encode } from '../../src/node-libvirt/xdr.ts';
+
+const bytesOf = (hex: string) => Buffer.from(hex.replaceAll(/\s/g, ''), 'hex');
+
+function lengthWord(length: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length);
+  return bytes;
+}
+
+function read(...chunks: Buffer[]): Packet[] {
+  const reader = new PacketReader();
+  return chunks.flatMap((chunk) => [...reader.push(chunk)]);
+}
+
+describe('framing', () => {
+  const header = { program: 0x20008086, version: 1, procedure: 157, type: 0, serial: 3, status: 0 };
+
+  test('packets survive any cutting of the stream', () => {
+    const packet = record({
+      header: record({
+        program: nat(0xffffffff),
+        version: nat(0xffffffff),
+        procedure: integer(),
+        type: integer(),
+        serial: nat(0xffffffff),
+        status: integer(),
+      }),
+      payload: uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    });
+    assert(
+      property(array(packet, { maxLength: 6 }), array(nat(30), { maxLength: 40 }), (packets, sizes) => {
+        const stream = Buffer.concat(packets.map((each) => encodePacket(each.header, each.payload)));
+        const chunks: Buffer[] = [];
+        let offset = 0;
+        for (const size of sizes) {
+          chunks.push(stream.subarray(offset, offset + size));
+          offset += size;
+        }
+        expect(read(...chunks, stream.subarray(offset))).toEqual(packets);
+      }),
+    );
+  });
+
+  test('the largest packet passes, one byte more does not', () => {
+    const largest = encodePacket(header, Buffer.alloc(PACKET_MAX - PACKET_MIN));
+    expect(read(largest.subarray(0, 1000), largest.subarray(1000))).toHaveLength(1);
+    expect(() => encodePacket(header, Buffer.alloc(PACKET_MAX - PACKET_MIN + 1))).toThrow(RangeError);
+    expect(() => read(lengthWord(PACKET_MAX + 1))).toThrow(ProtocolError);
+    expect(() => read(lengthWord(0xffffffff))).toThrow(ProtocolError);
+  });
+
+  test('the smallest packet passes, one byte less does not', () => {
+    expect(read(encodePacket(header, Buffer.alloc(0)))).toEqual([{ header, payload: Buffer.alloc(0) }]);
+    expect(() => read(lengthWord(PACKET_MIN - 1))).toThrow(ProtocolError);
+    expect(() => read(lengthWord(0))).toThrow(ProtocolError);
+  });
+
+  test('packets ahead of a bad length are read', () => {
+    const reader = new PacketReader();
+    const good = encodePacket(header, Buffer.alloc(4));
+    const seen: Packet[] = [];
+    expect(() => {
+      for (const packet of reader.push(Buffer.concat([good, lengthWord(1)]))) seen.push(packet);
+    }).toThrow(ProtocolError);
+    expect(seen).toHaveLength(1);
+  });
+});
+
+/** Bytes that libvirtd 9.0.0 and a client exchanged over test:///default. */
+describe('recorded', () => {
+  const test1 = { name: 'test', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 };
+
+  test('a call without arguments', () => {
+    const { args, program, version, number } = Procedures.CONNECT_GET_LIB_VERSION;
+    const header = { program, version, procedure: number, type: 0, serial: 3, status: 0 };
+    //            length   program  version  procedure type    serial   status
+    const bytes = '0000001c 20008086 00000001 0000009d 00000000 00000003 00000000';
+    expect(encodePacket(header, encode(args, {}))).toEqual(bytesOf(bytes));
+  });
+
+  const args: readonly (readonly [string, Procedure, unknown, string])[] = [
+    //                                                                      there    length   test:///default              flags
+    [
+      'CONNECT_OPEN',
+      Procedures.CONNECT_OPEN,
+      { name: 'test:///default', flags: 0 },
+      '00000001 0000000f 746573743a2f2f2f64656661756c7400 00000000',
+    ],
+    //                                                                               length   test     uuid                              id
+    [
+      'DOMAIN_SUSPEND',
+      Procedures.DOMAIN_SUSPEND,
+      { dom: test1 },
+      '00000004 74657374 6695eb01f6a4830479aa97f2502e193f 00000001',
+    ],
+    //                                                                               doms     stats    flags
+    [
+      'CONNECT_GET_ALL_DOMAIN_STATS',
+      Procedures.CONNECT_GET_ALL_DOMAIN_STATS,
+      { doms: [], stats: 1, flags: 0 },
+      '00000000 00000001 00000000',
+    ],
+    //                                                                               eventID  no dom
+    [
+      'REGISTER_ANY',
+      Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
+      { eventID: 0, dom: null },
+      '00000000 00000000',
+    ],
+  ];
+
+  test.each(args)('arguments of %s', (_, procedure, value, hex) => {
+    expect(encode(procedure.args, value)).toEqual(bytesOf(hex));
+  });
+
+  const results: readonly (readonly [string, Procedure, string, unknown])[] = [
+    ['AUTH_LIST', Procedures.AUTH_LIST, '00000001 00000000', { types: [0] }],
+    ['GET_LIB_VERSION', Procedures.CONNECT_GET_LIB_VERSION, '00000000 00895440', { version: 9_000_000n }],
+    [
+      'DOMAIN_LOOKUP_BY_NAME',
+      Procedures.DOMAIN_LOOKUP_BY_NAME,
+      '00000004 74657374 6695eb01f6a4830479aa97f2502e193f 00000001',
+      { dom: test1 },
+    ],
+    [
+      'CONNECT_GET_ALL_DOMAIN_STATS',
+      Procedures.CONNECT_GET_ALL_DOMAIN_STATS,
+      // one record: domain, two parameters, each with length, name, type int, value
+      `00000001 00000004 74657374 6695eb01f6a4830479aa97f2502e193f 00000001 00000002
+       0000000b 73746174652e737461746500 00000001 00000001
+       0000000c 73746174652e726561736f6e 00000001 00000000`,
+      {
+        records: [
+          {
+            dom: test1,
+            params: [
+              { field: 'state.state', type: 'int', value: 1 },
+              { field: 'state.reason', type: 'int', value: 0 },
+            ],
+          },
+        ],
+      },
+    ],
+  ];
+
+  test.each(results)('result of %s', (_, procedure, hex, value) => {
+    expect(decode(procedure.result, bytesOf(hex))).toEqual(value);
+  });
+
+  test('a lifecycle event', () => {
+    //                     callbackID length  test     uuid                              id       event    detail
+    const bytes = bytesOf('00000000 00000004 74657374 6695eb01f6a4830479aa97f2502e193f 00000001 00000003 00000000');
+    const body = { callbackID: 0, dom: test1, event: 3, detail: 0 };
+    expect(decode(Messages.DOMAIN_EVENT_CALLBACK_LIFECYCLE.body, bytes)).toEqual(body);
+  });
+
+  test('a refusal', () => {
+    const bytes = bytesOf(
+      // code    domain   message                                          level    no dom
+      `0000002a 0000000c 00000001 00000010 446f6d61696e206e6f7420666f756e64 00000002 00000000
+       00000001 00000010 446f6d61696e206e6f7420666f756e64 00000000 00000000 ffffffff ffffffff 00000000`,
+      // str1                                             no str2  no str3  int1     int2     no net
+    );
+    expect(decode(remoteError, bytes)).toEqual({
+      code: 42,
+      domain: 12,
+      message: 'Domain not found',
+      level: 2,
+      dom: null,
+      str1: 'Domain not found',
+      str2: null,
+      str3: null,
+      int1: -1,
+      int2: -1,
+      net: null,
+    });
+  });
+});
+
+test('each procedure bears its key as name and has a number of its own', () => {
+  const entries = Object.entries(Procedures);
+  expect(entries.filter(([key, { name }]) => key !== name)).toEqual([]);
+  expect(new Set(entries.map(([, { number }]) => number)).size).toBe(entries.length);
+});
