@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
-import { Tap } from './tap.ts';
+import { samplesOf, Tap } from './tap.ts';
 import { TINY_IMAGE_ID, waitForReady } from './tiny_guest.ts';
 
 const PAGES = 64;
@@ -47,17 +47,16 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
 
   expect(await waitForReady(created.console_log, 60_000)).toContain('balloon=bound');
 
-  const isOurs = (name: string) => (message: { payload: Record<string, unknown> }) =>
-    (message.payload['samples'] as { counter_name: string; resource_id: string }[]).some(
-      (sample) => sample.counter_name === name && sample.resource_id === created.uuid,
-    );
-  const sampled = await samples.first(isOurs('memory.usage'), 30_000);
+  const sampled = await samples.first(
+    (message) => samplesOf(message, created.uuid).some((sample) => sample.counter_name === 'memory.usage'),
+    30_000,
+  );
   expect(sampled).toMatchObject({
     eventType: 'telemetry.polling',
     priority: 'SAMPLE',
     publisherId: 'ceilometer.polling',
   });
-  const [usage, resident] = sampled.payload['samples'] as { counter_volume: number; resource_metadata: unknown }[];
+  const [usage, resident] = samplesOf(sampled, created.uuid);
   // The tiny guest has about 95 MiB and uses some 20 of them; its process holds the whole guest in hugepages.
   expect(usage?.counter_volume).toBeGreaterThan(5);
   expect(usage?.counter_volume).toBeLessThan(100);

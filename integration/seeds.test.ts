@@ -8,11 +8,13 @@ import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { connect, type Connection, type Domain } from 'node-libvirt';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
 import { renderDomain } from '../src/domain/render.ts';
 import { instanceOf, placedCell, specOf } from '../test/domain/instances.ts';
 import { freePagesBack, poolCount } from './agent.ts';
 
 const run = promisify(execFile);
+const backendSchema = z.record(z.string(), z.unknown());
 
 let libvirt: Connection;
 
@@ -38,7 +40,7 @@ function memoryBackends(commandLine: readonly string[]): Record<string, unknown>
   return commandLine
     .filter((_word, nth) => commandLine[nth - 1] === '-object')
     .filter((object) => object.includes('memory-backend'))
-    .map((object) => JSON.parse(object) as Record<string, unknown>);
+    .map((object) => backendSchema.parse(JSON.parse(object)));
 }
 
 test('whole guest: <memoryBacking><hugepages/> becomes prealloc on hugetlbfs', async () => {

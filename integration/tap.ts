@@ -3,7 +3,30 @@
  */
 import { connect, type ChannelModel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { decodeNotification } from '../src/rpc/envelope.ts';
+
+const payloadSchema = z.record(z.string(), z.unknown());
+const samplesSchema = z.object({
+  samples: z.array(
+    z.object({
+      resource_id: z.string(),
+      counter_name: z.string(),
+      counter_volume: z.number(),
+      counter_unit: z.string(),
+      timestamp: z.string(),
+      message_signature: z.string(),
+      resource_metadata: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
+
+export type TappedSample = z.output<typeof samplesSchema>['samples'][number];
+
+/** The samples of one instance in a message. */
+export function samplesOf(message: Tapped, uuid: string): TappedSample[] {
+  return samplesSchema.parse(message.payload).samples.filter((sample) => sample.resource_id === uuid);
+}
 
 export type Tapped = {
   readonly eventType: string;
@@ -36,7 +59,7 @@ export class Tap {
           const decoded = decodeNotification(message.content, message.properties);
           if (!decoded.accepted) throw new Error(`not a notification: ${decoded.rejection.reason}`);
           const { eventType, priority, publisherId, payload, context } = decoded.message;
-          tap.seen.push({ eventType, priority, publisherId, payload: payload as Record<string, unknown>, context });
+          tap.seen.push({ eventType, priority, publisherId, payload: payloadSchema.parse(payload), context });
         },
         { noAck: true },
       );

@@ -4,10 +4,9 @@
  */
 import { AdmissionGate } from './admission/gate.ts';
 import { ClaimLedger } from './admission/claims.ts';
-import type { NodePages } from './admission/host_memory.ts';
 import { API_VERSION, apiEndpoint } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
-import type { InstanceEvent } from './compute/events.ts';
+import type { EventSink, InstanceEvent } from './compute/events.ts';
 import { ComputeManager } from './compute/manager.ts';
 import { LibvirtDriver } from './hypervisor/libvirt_driver.ts';
 import type { Logger } from './log.ts';
@@ -28,71 +27,17 @@ const OUTBOX_BOUND = 10_000;
  * @throws what connecting to libvirt or the broker throws: there is no agent without either.
  */
 export async function startAgent(settings: Settings, log: Logger): Promise<Agent> {
-  const driver = new LibvirtDriver({
-    ...libvirtOptions(settings),
-    instancesPath: settings.instances.path,
-    domainPrefix: settings.instances.domain_prefix,
-    balloonPeriodMs: settings.metering.balloon_period_ms,
-    log,
-  });
+  const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   await driver.open();
   const broker = await BrokerConnection.open(brokerOptions(settings, 'hugenode serve', log));
-  const notifier = new Notifier(broker, { durable: settings.rpc.durable_queues });
-
-  const meter = new Meter({
-    host: settings.host,
-    memoryUnit: settings.metering.memory_unit,
-    telemetrySecret: settings.metering.telemetry_secret,
-    balloonPeriodMs: settings.metering.balloon_period_ms,
-    periodMs: settings.metering.period_ms,
-    readStatistics: (uuids) => driver.getStatistics(uuids),
-    publish: (samples) =>
-      notifier.notify({
-        exchange: settings.metering.exchange,
-        topic: settings.metering.topic,
-        publisherId: settings.metering.publisher_id,
-        eventType: 'telemetry.polling',
-        priority: 'sample',
-        payload: { samples },
-      }),
-    log,
-  });
-
-  const outbox = new Outbox<InstanceEvent>({
-    bound: OUTBOX_BOUND,
-    log,
-    describe: (event) => ({ instance: event.instance.uuid, event: event.kind }),
-    send: (event) =>
-      notifier.notify({
-        exchange: settings.notifications.exchange,
-        topic: settings.notifications.topic,
-        publisherId: `compute.${settings.host}`,
-        context: event.context.attributes,
-        ...lifecycleNotification(event, settings.host),
-      }),
-  });
-
-  const reserved = reservedPages(settings);
-  const ledger = new ClaimLedger();
-  const gate = new AdmissionGate({
-    readHost: () => driver.readHostMemory(),
-    ledger,
-    reserved,
-    settleTimeoutMs: settings.admission.settle_timeout_ms,
-  });
-  const compute = new ComputeManager({
-    driver,
-    gate,
-    ledger,
-    reserved,
-    log,
-    host: settings.host,
-    imagesPath: settings.images.path,
-    defaultPageSize: settings.admission.default_mem_page_size,
-    emit: (event) => {
-      if (settings.notifications.enabled) outbox.post(event);
-      if (event.kind === 'create.end') meter.watch(event.instance.uuid);
-    },
+  const flags = { durable: settings.rpc.durable_queues };
+  const notifier = new Notifier(broker, flags);
+  const meter = meterOf(settings, driver, notifier, log);
+  const outbox = outboxOf(settings, notifier, log);
+  const compute = computeOf(settings, driver, log, (event) => {
+    if (settings.notifications.enabled) outbox.post(event);
+    if (event.kind === 'create.end') meter.watch(event.instance.uuid);
+    if (event.kind === 'delete.start') meter.unwatch(event.instance.uuid);
   });
   driver.onLifecycle(({ uuid, event }) => log.debug('domain event', { instance: uuid, event }));
 
@@ -105,7 +50,7 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
     endpoints: [apiEndpoint(compute, settings.host)],
     prefetch: settings.rpc.prefetch,
     errorModule: ERROR_MODULE,
-    flags: { durable: settings.rpc.durable_queues },
+    flags,
     logger: log,
   });
   log.info('taking requests', { api: API_VERSION, topic: `${settings.rpc.topic}.${settings.host}` });
@@ -122,7 +67,72 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
   };
 }
 
-function libvirtOptions({ libvirt }: Settings) {
+function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, log: Logger): Meter {
+  const { metering, host } = settings;
+  return new Meter({
+    host,
+    memoryUnit: metering.memory_unit,
+    telemetrySecret: metering.telemetry_secret,
+    balloonPeriodMs: metering.balloon_period_ms,
+    periodMs: metering.period_ms,
+    readStatistics: (uuids) => driver.getStatistics(uuids),
+    publish: (samples) =>
+      notifier.notify({
+        exchange: metering.exchange,
+        topic: metering.topic,
+        publisherId: metering.publisher_id,
+        eventType: 'telemetry.polling',
+        priority: 'sample',
+        payload: { samples },
+      }),
+    log,
+  });
+}
+
+function outboxOf({ notifications, host }: Settings, notifier: Notifier, log: Logger): Outbox<InstanceEvent> {
+  return new Outbox<InstanceEvent>({
+    bound: OUTBOX_BOUND,
+    log,
+    describe: (event) => ({ instance: event.instance.uuid, event: event.kind }),
+    send: (event) =>
+      notifier.notify({
+        exchange: notifications.exchange,
+        topic: notifications.topic,
+        publisherId: `compute.${host}`,
+        context: event.context.attributes,
+        ...lifecycleNotification(event, host),
+      }),
+  });
+}
+
+function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit: EventSink): ComputeManager {
+  const { admission } = settings;
+  const reserved = admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
+    node,
+    pageSizeKib: size_kib,
+    pages: count,
+  }));
+  const ledger = new ClaimLedger();
+  const gate = new AdmissionGate({
+    readHost: () => driver.readHostMemory(),
+    ledger,
+    reserved,
+    settleTimeoutMs: admission.settle_timeout_ms,
+  });
+  return new ComputeManager({
+    driver,
+    gate,
+    ledger,
+    reserved,
+    emit,
+    log,
+    host: settings.host,
+    imagesPath: settings.images.path,
+    defaultPageSize: admission.default_mem_page_size,
+  });
+}
+
+function driverOptions({ libvirt, instances, metering }: Settings) {
   return {
     uri: libvirt.uri,
     socket: libvirt.socket,
@@ -131,13 +141,8 @@ function libvirtOptions({ libvirt }: Settings) {
     virtType: libvirt.virt_type,
     machine: libvirt.machine,
     pidPath: libvirt.pid_path,
+    instancesPath: instances.path,
+    domainPrefix: instances.domain_prefix,
+    balloonPeriodMs: metering.balloon_period_ms,
   };
-}
-
-function reservedPages({ admission }: Settings): NodePages[] {
-  return admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
-    node,
-    pageSizeKib: size_kib,
-    pages: count,
-  }));
 }

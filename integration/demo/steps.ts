@@ -6,11 +6,13 @@ import { hostTable } from '../../src/cli/tables.ts';
 import { parseNumaMaps } from '../../src/host/numa_maps.ts';
 import { RemoteError } from '../../src/rpc/index.ts';
 import { describeKib } from '../../src/units.ts';
+import { samplesOf, type TappedSample } from '../tap.ts';
 import { TINY_IMAGE_ID, waitForReady } from '../tiny_guest.ts';
 import type { DemoWorld } from './world.ts';
 
 const PAGE_KIB = 2048;
 const PAGES = 64;
+const isUsage = (sample: TappedSample) => sample.counter_name === 'memory.usage';
 
 export async function pagesBefore(world: DemoWorld): Promise<string> {
   world.freePagesBefore = await freePages();
@@ -66,13 +68,8 @@ export async function console(world: DemoWorld): Promise<string> {
 }
 
 export async function samples(world: DemoWorld): Promise<string> {
-  const isOurs = (one: Sample) => one.resource_id === world.uuid;
-  const message = await world.tap.first(
-    (one) => samplesIn(one.payload).some((sample) => isOurs(sample) && sample.counter_name === 'memory.usage'),
-    60_000,
-  );
-  return samplesIn(message.payload)
-    .filter(isOurs)
+  const message = await world.tap.first((one) => samplesOf(one, world.uuid).some(isUsage), 60_000);
+  return samplesOf(message, world.uuid)
     .map(
       (one) =>
         `${one.counter_name} = ${one.counter_volume.toFixed(2)} ${one.counter_unit} at ${one.timestamp} UTC, signed ${one.message_signature.slice(0, 16)}…`,
@@ -97,19 +94,6 @@ export async function pagesBack(world: DemoWorld): Promise<string> {
       throw new Error(`${world.freePagesBefore} pages were free before, ${free} are now`);
     await sleep(50);
   }
-}
-
-type Sample = {
-  resource_id: string;
-  counter_name: string;
-  counter_volume: number;
-  counter_unit: string;
-  timestamp: string;
-  message_signature: string;
-};
-
-function samplesIn(payload: Record<string, unknown>): Sample[] {
-  return (payload['samples'] ?? []) as Sample[];
 }
 
 function request(world: DemoWorld, pages: number): Record<string, unknown> {

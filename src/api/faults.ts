@@ -1,6 +1,6 @@
 /** The core's errors on their way to the wire: the one place where a class becomes an exception name there. */
 import { z } from 'zod';
-import { ComputeError } from '../compute/errors.ts';
+import { ComputeError } from '../errors.ts';
 import { RemoteFault } from '../rpc/index.ts';
 
 /** Python module that our exceptions claim to come from; callers may allow it (allowed_remote_exmods). */
@@ -38,9 +38,12 @@ export function fault(
 }
 
 function describeIssue(issue: z.core.$ZodIssue): { field: string; message: string }[] {
-  const at = (path: readonly PropertyKey[]) => path.map(String).join('.') || 'arguments';
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ field: at([...issue.path, key]), message: 'unknown field' }));
   }
   return [{ field: at(issue.path), message: issue.message }];
+}
+
+function at(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.') || 'arguments';
 }

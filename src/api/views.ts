@@ -1,6 +1,6 @@
 /** The core's answers in the API's words: snake case, memory in MiB. Also read by our own client, so both are schemas. */
 import { z } from 'zod';
-import type { GuestInfo, PowerState } from '../compute/driver.ts';
+import type { GuestInfo, PowerState } from '../compute_driver.ts';
 import type { HostReport } from '../compute/host_report.ts';
 import { mibFromKib } from '../units.ts';
 

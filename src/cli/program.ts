@@ -34,18 +34,26 @@ function buildProgram(): Command {
     .option('--json', 'answers as JSON')
     .addHelpText('after', EXIT_HELP)
     .exitOverride();
-  const settingsNow = () => readSettings(program.opts<GlobalOptions>());
+  addServe(program);
+  addCreate(program);
+  addInstanceVerbs(program);
+  addHostVerbs(program);
+  return program;
+}
 
+function addServe(program: Command): void {
   program
     .command('serve')
     .description('run the agent of this host until it is told to stop (SIGTERM, SIGINT)')
     .addHelpText('after', example('hugenode serve --config /etc/hugenode/hugenode.yaml'))
     .action(async () => {
-      const settings = settingsNow();
+      const settings = readSettings(program.opts<GlobalOptions>());
       const { serve } = await import('./serve.ts');
       await serve(settings);
     });
+}
 
+function addCreate(program: Command): void {
   program
     .command('create')
     .description('create an instance; answers when it runs')
@@ -70,7 +78,9 @@ function buildProgram(): Command {
         return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
+}
 
+function addInstanceVerbs(program: Command): void {
   program
     .command('delete')
     .description('delete an instance; answers when its pages are back')
@@ -94,7 +104,9 @@ function buildProgram(): Command {
         return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
+}
 
+function addHostVerbs(program: Command): void {
   program
     .command('list')
     .description('list the instances of the host')
@@ -116,7 +128,6 @@ function buildProgram(): Command {
         return { json: host, text: tables.hostTable(host) };
       }),
     );
-  return program;
 }
 
 type Answer = { json: unknown; text: string };

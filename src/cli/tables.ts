@@ -24,14 +24,16 @@ export function instanceTable(instance: InstanceView): string {
 }
 
 export function instancesTable(instances: readonly InstanceView[]): string {
-  const pagesOf = (instance: InstanceView) =>
-    instance.placement
-      .map((cell) => `${cell.pages} x ${describeKib(cell.page_size_kib)} on node ${cell.node}`)
-      .join(', ');
   return grid([
     ['UUID', 'NAME', 'STATE', 'MEMORY', 'PAGES'],
     ...instances.map((one) => [one.uuid, one.name, one.vm_state, `${one.flavor.memory_mb} MiB`, pagesOf(one)]),
   ]);
+}
+
+function pagesOf(instance: InstanceView): string {
+  return instance.placement
+    .map((cell) => `${cell.pages} x ${describeKib(cell.page_size_kib)} on node ${cell.node}`)
+    .join(', ');
 }
 
 export function hostTable(host: HostView): string {

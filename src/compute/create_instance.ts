@@ -10,8 +10,8 @@ import { readPlacementRequest, type PlacementRequest } from '../admission/reques
 import { findImage, ImageUnusableError, type Image } from '../images/image_store.ts';
 import type { Instance, InstanceRequest } from '../instance.ts';
 import { UndoStack } from '../undo.ts';
-import type { ComputeDriver, GuestInfo } from './driver.ts';
-import { ComputeError, type ErrorClass } from './errors.ts';
+import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
+import { ComputeError, type ErrorClass } from '../errors.ts';
 import type { EventSink, InstanceMoment, RequestContext } from './events.ts';
 import { Phases } from './phases.ts';
 import { holdingsMismatch } from './verify.ts';

@@ -1,6 +1,6 @@
 /** What compute tells of an instance's life. Who listens, and in which wire format it goes on, is not known here. */
 import type { InstanceRequest } from '../instance.ts';
-import type { ErrorClass } from './errors.ts';
+import type { ErrorClass } from '../errors.ts';
 
 /** Who asked: carried through for logs and notifications, never decided upon. */
 export type RequestContext = {

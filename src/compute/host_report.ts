@@ -1,6 +1,6 @@
 /** The answer to get_host. Pure. */
 import { pagesOfSize, pagesOn, type NodePages } from '../admission/host_memory.ts';
-import type { AvailableResource } from './driver.ts';
+import type { AvailableResource } from '../compute_driver.ts';
 
 export type PoolReport = {
   readonly pageSizeKib: number;

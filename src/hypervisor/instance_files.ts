@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ComputeError } from '../compute/errors.ts';
+import { ComputeError } from '../errors.ts';
 import type { BootSource } from '../domain/spec.ts';
 import type { Image } from '../images/image_store.ts';
 

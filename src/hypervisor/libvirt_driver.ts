@@ -20,8 +20,8 @@ import type {
   GuestInfo,
   GuestStatistics,
   LifecycleListener,
-} from '../compute/driver.ts';
-import { ComputeError } from '../compute/errors.ts';
+} from '../compute_driver.ts';
+import { ComputeError } from '../errors.ts';
 import { readInstance } from '../domain/read.ts';
 import { recordElement } from '../domain/metadata.ts';
 import { RECORD_NAMESPACE, RECORD_PREFIX } from '../domain/record.ts';

@@ -12,7 +12,7 @@ import {
   ProtocolError,
   type Connection,
 } from 'node-libvirt';
-import { ComputeError } from '../compute/errors.ts';
+import { ComputeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 export type LinkOptions = {

@@ -1,6 +1,6 @@
 /** Turns libvirt's bulk statistics of one domain into what metering wants. Pure. */
 import { DomainState } from 'node-libvirt';
-import type { GuestStatistics, PowerState } from '../compute/driver.ts';
+import type { GuestStatistics, PowerState } from '../compute_driver.ts';
 
 type Params = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@
  * that fails costs that cycle only. A new guest is watched more often until it has reported once, so that its first
  * sample does not wait for the period to come round.
  */
-import type { GuestStatistics } from '../compute/driver.ts';
+import type { GuestStatistics } from '../compute_driver.ts';
 import type { Logger } from '../log.ts';
 import { freshUsageKib, memorySamples, type Sample, type SampleOptions } from './samples.ts';
 

@@ -3,7 +3,7 @@
  * in as an argument. What is unknown or stale gives no sample: a wrong number is worse than none.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import type { GuestStatistics, PowerState } from '../compute/driver.ts';
+import type { GuestStatistics, PowerState } from '../compute_driver.ts';
 import type { Instance } from '../instance.ts';
 import { mibFromKib } from '../units.ts';
 import { signSample, type SampleValue } from './signature.ts';

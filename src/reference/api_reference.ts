@@ -4,7 +4,7 @@ import { API_VERSION } from '../api/endpoint.ts';
 import { ERROR_MODULE } from '../api/faults.ts';
 import { createInstanceArgs, instanceArgs, noArgs } from '../api/schemas.ts';
 import { hostView, instanceView } from '../api/views.ts';
-import { ERROR_CLASSES } from '../compute/errors.ts';
+import { ERROR_CLASSES } from '../errors.ts';
 
 const METHODS = [
   {

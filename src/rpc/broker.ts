@@ -22,6 +22,8 @@ export interface BrokerOptions {
   connectTimeoutMs?: number;
   /** Attempts after the first, over all hosts, before `open` gives up; once connected it never does. Default 10. */
   initialRetries?: number;
+  /** For amqps and rabbits URLs (PEM): who is trusted instead of the system's list, and who we are. */
+  tls?: { ca?: Buffer; cert?: Buffer; key?: Buffer };
   /** Shown by the broker's tools as the connection's name. */
   clientName: string;
   logger: RpcLogger;
@@ -155,6 +157,8 @@ async function recoveringModel(
     keepAliveDelay: 30_000,
     timeout: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
     clientProperties: { connection_name: clientName },
+    // Verification stays on: Node checks chain and host name by itself.
+    ...options.tls,
     recovery: {
       initialDelay: FIRST_DELAY_MS,
       maxDelay: MAX_DELAY_MS,

@@ -6,25 +6,23 @@ import type { Settings } from './schema.ts';
 
 /** @throws {SettingsError} where a TLS file cannot be read. */
 export function brokerOptions({ rpc }: Settings, clientName: string, logger: RpcLogger): BrokerOptions {
-  const tls = {
-    ...pem('ca', 'rpc.tls_ca_file', rpc.tls_ca_file),
-    ...pem('cert', 'rpc.tls_cert_file', rpc.tls_cert_file),
-    ...pem('key', 'rpc.tls_key_file', rpc.tls_key_file),
-  };
+  const ca = readPem('rpc.tls_ca_file', rpc.tls_ca_file);
+  const cert = readPem('rpc.tls_cert_file', rpc.tls_cert_file);
+  const key = readPem('rpc.tls_key_file', rpc.tls_key_file);
   return {
     transportUrl: rpc.transport_url,
     heartbeatSeconds: Math.round(rpc.heartbeat_ms / 1000),
     connectTimeoutMs: rpc.connect_timeout_ms,
     clientName,
     logger,
-    tls,
+    tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
   };
 }
 
-function pem<K extends 'ca' | 'cert' | 'key'>(key: K, setting: string, file: string): Partial<Record<K, Buffer>> {
-  if (file === '') return {};
+function readPem(setting: string, file: string): Buffer | undefined {
+  if (file === '') return undefined;
   try {
-    return { [key]: readFileSync(file) } as Record<K, Buffer>;
+    return readFileSync(file);
   } catch (error) {
     throw new SettingsError(`${setting}: cannot read ${file}: ${String(error)}`, { cause: error });
   }

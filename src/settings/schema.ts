@@ -57,7 +57,7 @@ const libvirt = z.strictObject({
 const admission = z.strictObject({
   default_mem_page_size: z
     .string()
-    .refine((text) => parsePageSize(text) !== undefined, 'small, large, any or a size such as 2MB, 1GB or 2048 (KiB)')
+    .refine((size) => parsePageSize(size) !== undefined, 'small, large, any or a size such as 2MB, 1GB or 2048 (KiB)')
     .default('large')
     .describe('hw:mem_page_size of a flavor that names none: small, large, any or a size such as 2MB'),
   reserved_huge_pages: z

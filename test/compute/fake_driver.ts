@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pagesOn, type HostMemory, type NodePages } from '../../src/admission/host_memory.ts';
-import type { AvailableResource, ComputeDriver, GuestInfo, GuestStatistics } from '../../src/compute/driver.ts';
-import { ComputeError } from '../../src/compute/errors.ts';
+import type { AvailableResource, ComputeDriver, GuestInfo, GuestStatistics } from '../../src/compute_driver.ts';
+import { ComputeError } from '../../src/errors.ts';
 import type { Instance } from '../../src/instance.ts';
 import { hostOf } from '../admission/hosts.ts';
 
@@ -57,8 +57,7 @@ export class FakeDriver implements ComputeDriver {
   }
 
   async #take(instance: Instance): Promise<void> {
-    const fail = () => new ComputeError('InstanceSpawnFailed', 'the fake was told to fail');
-    if (this.faults.has('spawn')) throw fail();
+    if (this.faults.has('spawn')) throw toldToFail();
     const guest = { instance, held: [] as NodePages[] };
     this.guests.set(instance.uuid, guest);
     for (const cell of instance.placement) {
@@ -68,7 +67,7 @@ export class FakeDriver implements ComputeDriver {
         const node = this.faults.has('wrong-node') ? cell.node + 1 : cell.node;
         guest.held.push({ node, pageSizeKib: cell.pageSizeKib, pages });
         if ((this.freePages[node] ?? 0) < 0) throw new Error('over-committed: QEMU would have died here');
-        if (this.faults.has('spawn-half')) throw fail();
+        if (this.faults.has('spawn-half')) throw toldToFail();
       }
     }
   }
@@ -106,4 +105,8 @@ export class FakeDriver implements ComputeDriver {
   }
 
   onLifecycle(): void {}
+}
+
+function toldToFail(): ComputeError {
+  return new ComputeError('InstanceSpawnFailed', 'the fake was told to fail');
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { GuestStatistics } from '../../src/compute/driver.ts';
+import type { GuestStatistics } from '../../src/compute_driver.ts';
 import { Meter } from '../../src/metering/meter.ts';
 import type { Sample } from '../../src/metering/samples.ts';
 import { instanceOf, UUID } from '../domain/instances.ts';

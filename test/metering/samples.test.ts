@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { GuestStatistics } from '../../src/compute/driver.ts';
+import type { GuestStatistics } from '../../src/compute_driver.ts';
 import { freshnessMs, freshUsageKib, memorySamples } from '../../src/metering/samples.ts';
 import { signSample } from '../../src/metering/signature.ts';
 import { instanceOf } from '../domain/instances.ts';

@@ -10,7 +10,7 @@ const moment = {
   launchedAt: '2026-11-22T01:41:18.899Z',
   context: { attributes: {} },
 };
-const events: InstanceEvent[] = [
+const events = [
   { kind: 'create.start', ...moment, launchedAt: null },
   { kind: 'create.end', ...moment },
   {
@@ -21,7 +21,7 @@ const events: InstanceEvent[] = [
   },
   { kind: 'delete.start', ...moment },
   { kind: 'delete.end', ...moment, deletedAt: '2026-11-22T01:41:18.910Z' },
-];
+] as const satisfies readonly InstanceEvent[];
 
 test.each(events.map((event) => [event.kind, event] as const))(
   '%s has the keys and states of Nova’s own',
@@ -47,11 +47,11 @@ test.each(events.map((event) => [event.kind, event] as const))(
 );
 
 test('times without zone have six digits, times that are not yet are empty', () => {
-  expect(lifecycleNotification(events[1] as InstanceEvent, 'h').payload).toMatchObject({
+  expect(lifecycleNotification(events[1], 'h').payload).toMatchObject({
     launched_at: '2026-11-22T01:41:18.899000',
     deleted_at: '',
   });
-  expect(lifecycleNotification(events[4] as InstanceEvent, 'h').payload).toMatchObject({
+  expect(lifecycleNotification(events[4], 'h').payload).toMatchObject({
     terminated_at: '2026-11-22T01:41:18.910000',
     state: 'deleted',
   });

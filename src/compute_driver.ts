@@ -3,9 +3,9 @@
  * implementation for now. Every method rejects with a ComputeError of class HypervisorUnavailable where the
  * hypervisor does not answer.
  */
-import type { HostMemory, NodePages } from '../admission/host_memory.ts';
-import type { Image } from '../images/image_store.ts';
-import type { Instance } from '../instance.ts';
+import type { HostMemory, NodePages } from './admission/host_memory.ts';
+import type { Image } from './images/image_store.ts';
+import type { Instance } from './instance.ts';
 
 /** Power states, in Ceilometer's words. */
 export type PowerState = 'running' | 'paused' | 'shutdown' | 'suspended' | 'crashed' | 'pending';
