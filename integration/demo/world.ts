@@ -42,6 +42,8 @@ export class DemoWorld {
       'rpc.transport_url': url,
       'libvirt.virt_type': this.virtType,
       'images.path': TINY_IMAGES_PATH,
+      // An agent that runs here for real must not meet the demo's guest.
+      'instances.domain_prefix': 'hugenode-demo-',
       'log.level': 'debug',
     };
     const began = performance.now();

@@ -240,6 +240,8 @@ export class LibvirtDriver implements ComputeDriver {
 
   /** The record a domain carries; undefined for one that is absent or not ours. «known»: what was seen before will do. */
   async #recordOf(domain: Domain, source: 'asked' | 'known' = 'asked'): Promise<Instance | undefined> {
+    // Another agent on this host has a prefix of its own; its guests are none of ours, whatever they carry.
+    if (domain.name !== this.#domainName(domain.uuid)) return undefined;
     const known = source === 'known' ? this.#records.get(domain.uuid) : undefined;
     if (known !== undefined) return known ?? undefined;
     const xml = await absentIsUndefined(this.#quick.use((connection) => connection.getDomainXMLDesc(domain, 0)));

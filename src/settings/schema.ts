@@ -27,7 +27,11 @@ const rpc = z.strictObject({
   ),
   exchange: text('control exchange of our API', 'hugenode'),
   topic: text('topic of our API; this host listens on <topic>, <topic>.<host> and <topic>_fanout', 'hugenode'),
-  heartbeat_ms: durationMs('AMQP heartbeat in ms', 30_000, 1000),
+  heartbeat_ms: durationMs(
+    'AMQP heartbeat in ms; a dead connection is noticed after two to three of these',
+    20_000,
+    1000,
+  ),
   connect_timeout_ms: durationMs('how long a connection attempt may take, in ms', 10_000),
   prefetch: count('requests worked on at the same time', 64, 1),
   durable_queues: flag('declare durable exchanges and queues (amqp_durable_queues of oslo.messaging)', false),

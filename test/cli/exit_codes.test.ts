@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { EXIT, exitCodeOf } from '../../src/cli/exit_codes.ts';
+import { ERROR_CLASSES } from '../../src/errors.ts';
+import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../../src/rpc/index.ts';
+import { SettingsError } from '../../src/settings/load.ts';
+
+const remote = (className: string) => new RemoteError({ className, module: 'm', message: 'x', args: [], kwargs: {} });
+
+test.each([
+  [remote('ComputeResourcesUnavailable'), EXIT.refused],
+  [remote('InstanceNotFound'), EXIT.notFound],
+  [remote('InstanceConflict'), EXIT.conflict],
+  [remote('HypervisorUnavailable'), EXIT.unreachable],
+  [remote('InvalidRequest'), EXIT.usage],
+  [remote('InternalError'), EXIT.internal],
+  [new SettingsError('x'), EXIT.usage],
+  [new BrokerUnavailableError('x'), EXIT.unreachable],
+  [new MessagingTimeout('id', 'x'), EXIT.unreachable],
+  [new UnroutableError('e', 'k'), EXIT.unreachable],
+  [new TypeError('x'), EXIT.internal],
+])('%s', (error, code) => {
+  expect(exitCodeOf(error)).toBe(code);
+});
+
+test('every class of the API has a code, and none is «done»', () => {
+  for (const className of Object.keys(ERROR_CLASSES)) expect(exitCodeOf(remote(className))).toBeGreaterThan(0);
+});
