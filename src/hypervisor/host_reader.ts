@@ -26,10 +26,10 @@ export class HostReader {
   /** Free pages per node (virNodeGetFreePages) and promised pages, as of now. */
   async memory(): Promise<HostMemory> {
     const { nodes } = await this.topology();
-    const [free, promised] = await Promise.all([
-      Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call))),
-      readPromisedPages(),
-    ]);
+    // Before the free pages: a promised page that is touched in between is then missed in both, and counted as free in
+    // neither. The other way round it would be free and no longer promised: a page too many.
+    const promised = readPromisedPages();
+    const free = await Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call)));
     const freeOf = new Map(free.flat());
     return { cells: nodes.map(({ node, cpus }) => ({ node, cpus, free: freeOf.get(node) ?? [] })), promised };
   }

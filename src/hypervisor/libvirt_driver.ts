@@ -109,7 +109,6 @@ export class LibvirtDriver implements ComputeDriver {
     const undo = new UndoStack();
     const files = instanceFiles(this.#options.instancesPath, instance.uuid);
     try {
-      await this.#assertUuidIsFree(instance.uuid);
       await makeFolder(files);
       undo.push('folder', () => removeFolder(files));
       const boot = await makeBootSource(files, image, instance.flavor.diskGib);
@@ -150,7 +149,7 @@ export class LibvirtDriver implements ComputeDriver {
           instance: instance.uuid,
         });
       }
-      throw spawnError(error);
+      throw await this.#spawnError(instance.uuid, error);
     }
   }
 
@@ -288,12 +287,23 @@ export class LibvirtDriver implements ComputeDriver {
     }
   }
 
-  async #assertUuidIsFree(uuid: string): Promise<void> {
-    const other = await absentIsUndefined(this.#quick.use((connection) => connection.lookupDomainByUUID(uuid)));
-    if (other === undefined) return;
-    throw new ComputeError('InstanceConflict', `the uuid ${uuid} belongs to the domain ${other.name}`, {
-      domain: other.name,
-    });
+  /** What a failed start is called. A uuid that is taken has no code of its own in libvirt: it is looked up. */
+  async #spawnError(uuid: string, error: unknown): Promise<unknown> {
+    if (!(error instanceof LibvirtError)) return error;
+    const details = { libvirt_code: error.code };
+    if (error.is(ErrorCode.OPERATION_FAILED)) {
+      const other = await absentIsUndefined(this.#quick.use((connection) => connection.lookupDomainByUUID(uuid)));
+      if (other !== undefined) {
+        const message = `the uuid ${uuid} belongs to the domain ${other.name}`;
+        return new ComputeError('InstanceConflict', message, { ...details, domain: other.name }, error);
+      }
+    }
+    return new ComputeError(
+      'InstanceSpawnFailed',
+      `libvirt could not start the guest: ${error.message}`,
+      details,
+      error,
+    );
   }
 
   #virtType(offered: readonly string[]): 'kvm' | 'qemu' {
@@ -319,14 +329,4 @@ async function absentIsUndefined<T>(call: Promise<T>): Promise<T | undefined> {
     if (error instanceof LibvirtError && error.is(ErrorCode.NO_DOMAIN)) return undefined;
     throw error;
   }
-}
-
-function spawnError(error: unknown): unknown {
-  if (!(error instanceof LibvirtError)) return error;
-  return new ComputeError(
-    'InstanceSpawnFailed',
-    `libvirt could not start the guest: ${error.message}`,
-    { libvirt_code: error.code },
-    error,
-  );
 }

@@ -5,7 +5,7 @@ export type Figure = {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** The value must not be above this. */
+  /** The value must not be above this; Infinity where it is only told. */
   readonly atMost: number;
   readonly how: string;
 };
@@ -24,7 +24,7 @@ export function figureTable(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => [
     figure.name,
     `${figure.value.toFixed(2)} ${figure.unit}`,
-    `≤ ${figure.atMost} ${figure.unit}`,
+    Number.isFinite(figure.atMost) ? `≤ ${figure.atMost} ${figure.unit}` : '-',
     isWithin(figure) ? 'ok' : 'MISSED',
     figure.how,
   ]);

@@ -5,7 +5,7 @@ import { benchCreate } from './create.ts';
 import { figureTable, isWithin, type Figure } from './figures.ts';
 import { benchStart, memoryFigure } from './start.ts';
 
-const CREATES = 6;
+const CREATES = 30;
 const STARTS = 5;
 
 const { virtType } = await decideVirtType();

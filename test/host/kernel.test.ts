@@ -49,7 +49,7 @@ test('a pid is only believed together with the command line', async () => {
   expect(await readPidFile(join(root, 'none'))).toBeUndefined();
 });
 
-test('promised pages per size; a kernel without pools promises nothing', async () => {
+test('promised pages per size; a kernel without pools promises nothing', () => {
   const root = mkdtempSync(join(tmpdir(), 'hugenode-sys-'));
   for (const [size, count] of [
     ['2048', '7'],
@@ -58,9 +58,9 @@ test('promised pages per size; a kernel without pools promises nothing', async (
     mkdirSync(join(root, `hugepages-${size}kB`));
     writeFileSync(join(root, `hugepages-${size}kB`, 'resv_hugepages'), `${count}\n`);
   }
-  expect((await readPromisedPages(root)).toSorted((a, b) => a.pageSizeKib - b.pageSizeKib)).toEqual([
+  expect(readPromisedPages(root).toSorted((a, b) => a.pageSizeKib - b.pageSizeKib)).toEqual([
     { pageSizeKib: 2048, pages: 7 },
     { pageSizeKib: 1048576, pages: 0 },
   ]);
-  expect(await readPromisedPages(join(root, 'none'))).toEqual([]);
+  expect(readPromisedPages(join(root, 'none'))).toEqual([]);
 });

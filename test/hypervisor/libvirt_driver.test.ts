@@ -127,6 +127,7 @@ test('a guest that does not end at once is asked again; one that does not run is
 });
 
 test('a uuid that belongs to a domain of someone else is a conflict, and that domain is left alone', async () => {
+  libvirtd.script(Procedures.DOMAIN_DEFINE_XML_FLAGS, (call) => call.fail({ code: ErrorCode.OPERATION_FAILED }));
   libvirtd.answer(Procedures.DOMAIN_LOOKUP_BY_UUID, () => ({ dom: { name: 'theirs', uuid: UUID, id: 7 } }));
   await expect(driver.spawn(instance, null)).rejects.toMatchObject({
     errorClass: 'InstanceConflict',
