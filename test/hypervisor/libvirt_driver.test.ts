@@ -13,6 +13,8 @@ const CAPABILITIES = `<capabilities><host><cpu><arch>x86_64</arch></cpu><topolog
   <pages unit="KiB" size="4">1000</pages><pages unit="KiB" size="2048">64</pages>
   <cpus num="1"><cpu id="0"/></cpus></cell></cells></topology></host></capabilities>`;
 
+const DOMAIN = { name: `hn-${UUID}`, uuid: UUID, id: -1 };
+
 let libvirtd: FakeLibvirtd;
 let driver: LibvirtDriver;
 let instancesPath: string;
@@ -25,7 +27,6 @@ beforeEach(async () => {
   changes = [];
   defined = new Set();
   instancesPath = join(mkdtempSync(join(tmpdir(), 'hugenode-driver-')), 'instances');
-  const domain = (uuid: string) => ({ name: `hn-${uuid}`, uuid, id: -1 });
   libvirtd.answer(Procedures.CONNECT_GET_LIB_VERSION, () => ({ version: 9_000_000n }));
   libvirtd.answer(Procedures.CONNECT_GET_CAPABILITIES, () => ({ capabilities: CAPABILITIES }));
   libvirtd.answer(Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, () => ({ callbackID: 1 }));
@@ -33,11 +34,11 @@ beforeEach(async () => {
   libvirtd.answer(Procedures.DOMAIN_DEFINE_XML_FLAGS, () => {
     changes.push('define');
     defined.add(UUID);
-    return { dom: domain(UUID) };
+    return { dom: DOMAIN };
   });
   libvirtd.answer(Procedures.DOMAIN_CREATE_WITH_FLAGS, () => {
     changes.push('create');
-    return { dom: domain(UUID) };
+    return { dom: DOMAIN };
   });
   libvirtd.answer(Procedures.DOMAIN_DESTROY_FLAGS, () => {
     changes.push('destroy');
