@@ -1,8 +1,10 @@
 /** The command line as an operator uses it: tables, JSON, help and exit codes. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostView, instanceView } from '../src/api/views.ts';
 import { AgentStage } from './agent.ts';
 import { runLauncher } from './agent_process.ts';
+import { TINY_IMAGE_ID } from './tiny_guest.ts';
 
 let stage: AgentStage;
 
@@ -73,4 +75,24 @@ test('--help has examples and the exit codes', async () => {
   for (const word of ['serve', 'create', 'delete', 'show', 'list', 'host', '--set', 'Exit codes'])
     expect(help.stdout).toContain(word);
   expect((await runLauncher(['create', '--help'])).stdout).toContain('$ hugenode create --name web-1');
+});
+
+test('the commands of the README', async () => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const commands = [...readme.matchAll(/^hugenode (.*?) *(?:#.*)?$/gm)].map(([, words]) => words?.split(' ') ?? []);
+  expect(commands.map((words) => words.find((word) => !word.startsWith('-')))).toEqual([
+    'host',
+    'create',
+    'list',
+    'show',
+    'delete',
+  ]);
+  let uuid = '';
+  for (const words of commands) {
+    const args = words.map((word) => (/^[0-9a-f-]{36}$/.test(word) ? uuid : word.replace('debian', TINY_IMAGE_ID)));
+    const { code, stdout, stderr } = await stage.cli(...args);
+    expect([args[0], code, stderr]).toEqual([args[0], 0, '']);
+    if (args[0] === 'create') uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(stdout)?.[0] ?? '';
+  }
+  expect(await stage.domains()).toEqual([]);
 });
