@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { ClosingLine } from './integration/closing_line.ts';
 
 // Vitest reads its configuration from a default export: the one place in the tree that has one.
 // oxlint-disable-next-line import/no-default-export
 export default defineConfig({
   test: {
+    reporters: ['default', new ClosingLine()],
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'] } },
       {

@@ -50,7 +50,12 @@ function step(title: string, work: () => Promise<string>): ListrTask {
   };
 }
 
-const tasks = new Listr(story, { rendererOptions: { collapseErrors: false }, fallbackRenderer: 'simple' });
+const tasks = new Listr(story, {
+  // Ctrl-C is ours: what was started has to be taken back first.
+  registerSignalListeners: false,
+  rendererOptions: { collapseErrors: false },
+  fallbackRenderer: 'simple',
+});
 
 try {
   await tasks.run();
