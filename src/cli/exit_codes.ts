@@ -1,4 +1,5 @@
 /** What the exit code of `hugenode` says; listed in --help, so that scripts can rely on it. */
+import { ComputeError } from '../errors.ts';
 import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../rpc/index.ts';
 import { SettingsError } from '../settings/load.ts';
 
@@ -35,6 +36,7 @@ const BY_CLASS: Readonly<Record<string, number>> = {
 /** The code for an error; every other class of the API says that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof RemoteError) return BY_CLASS[error.className] ?? EXIT.usage;
+  if (error instanceof ComputeError) return BY_CLASS[error.errorClass] ?? EXIT.internal;
   if (error instanceof SettingsError) return EXIT.usage;
   const unreachable = [BrokerUnavailableError, MessagingTimeout, UnroutableError];
   return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;

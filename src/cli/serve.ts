@@ -6,6 +6,13 @@ import type { Settings } from '../settings/schema.ts';
 
 export async function serve(settings: Settings): Promise<void> {
   const log = createLogger({ level: settings.log.level, host: settings.host });
+  // After an exception that nobody caught the state is unknown; a new agent knows its instances from libvirt, and the
+  // broker hands over again what was not answered.
+  process.on('uncaughtException', (error) => {
+    log.error('uncaught exception, the agent ends', { error });
+    process.exitCode = 1;
+    setTimeout(() => process.exit(), 100);
+  });
   // A promise that nobody waits for is a bug of ours; it must be seen, and must not end every guest's agent.
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }));
   const agent = await startAgent(settings, log);
