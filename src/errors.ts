@@ -16,6 +16,7 @@ export const ERROR_CLASSES = {
   ImageNotFound: 'the image is not in the local store, or is incomplete',
   FlavorDiskSmallerThanImage: "the flavor's disk is smaller than the image",
   InstanceSpawnFailed: 'the guest could not be started; nothing of it is left',
+  HypervisorError: 'libvirt refused an operation on the guest; details have its code',
   HypervisorUnavailable: 'libvirt does not answer; asking again later may help',
 } as const;
 

@@ -31,6 +31,7 @@ const BY_CLASS: Readonly<Record<string, number>> = {
   HypervisorUnavailable: EXIT.unreachable,
   InternalError: EXIT.internal,
   InstanceSpawnFailed: EXIT.internal,
+  HypervisorError: EXIT.internal,
 };
 
 /** The code for an error; every other class of the API says that the request was wrong. */

@@ -10,7 +10,6 @@ import {
   DomainUndefineFlags,
   ErrorCode,
   GetAllDomainStatsFlags,
-  LibvirtError,
   type Domain,
 } from 'node-libvirt';
 import type { HostMemory, NodePages } from '../admission/host_memory.ts';
@@ -33,7 +32,7 @@ import { UndoStack } from '../undo.ts';
 import { GuestProcesses } from './guest_processes.ts';
 import { HostReader } from './host_reader.ts';
 import { instanceFiles, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
-import { LibvirtLink } from './libvirt_link.ts';
+import { hasLibvirtCode, LibvirtLink } from './libvirt_link.ts';
 import { balloonOf, powerStateOf } from './statistics.ts';
 
 export type LibvirtDriverOptions = {
@@ -275,9 +274,8 @@ export class LibvirtDriver implements ComputeDriver {
         await absentIsUndefined(this.#slow.use((connection) => connection.destroyDomain(domain, 0)));
         return;
       } catch (error) {
-        if (!(error instanceof LibvirtError)) throw error;
-        if (error.is(ErrorCode.OPERATION_INVALID)) return; // it does not run
-        if (!error.is(ErrorCode.SYSTEM_ERROR) || attempt === DESTROY_ATTEMPTS) throw error;
+        if (hasLibvirtCode(error, ErrorCode.OPERATION_INVALID)) return; // it does not run
+        if (!hasLibvirtCode(error, ErrorCode.SYSTEM_ERROR) || attempt === DESTROY_ATTEMPTS) throw error;
         this.#options.log.warn('the guest does not end, trying again', {
           instance: domain.uuid,
           attempt,
@@ -289,19 +287,18 @@ export class LibvirtDriver implements ComputeDriver {
 
   /** What a failed start is called. A uuid that is taken has no code of its own in libvirt: it is looked up. */
   async #spawnError(uuid: string, error: unknown): Promise<unknown> {
-    if (!(error instanceof LibvirtError)) return error;
-    const details = { libvirt_code: error.code };
-    if (error.is(ErrorCode.OPERATION_FAILED)) {
+    if (!(error instanceof ComputeError) || error.errorClass !== 'HypervisorError') return error;
+    if (hasLibvirtCode(error, ErrorCode.OPERATION_FAILED)) {
       const other = await absentIsUndefined(this.#quick.use((connection) => connection.lookupDomainByUUID(uuid)));
       if (other !== undefined) {
         const message = `the uuid ${uuid} belongs to the domain ${other.name}`;
-        return new ComputeError('InstanceConflict', message, { ...details, domain: other.name }, error);
+        return new ComputeError('InstanceConflict', message, { ...error.details, domain: other.name }, error);
       }
     }
     return new ComputeError(
       'InstanceSpawnFailed',
-      `libvirt could not start the guest: ${error.message}`,
-      details,
+      `the guest could not be started: ${error.message}`,
+      error.details,
       error,
     );
   }
@@ -326,7 +323,7 @@ async function absentIsUndefined<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (error instanceof LibvirtError && error.is(ErrorCode.NO_DOMAIN)) return undefined;
+    if (hasLibvirtCode(error, ErrorCode.NO_DOMAIN)) return undefined;
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import {
   AuthError,
   CallTimeoutError,
   connect,
+  LibvirtError,
   ConnectError,
   ConnectionClosedError,
   ProtocolError,
@@ -39,13 +40,14 @@ export class LibvirtLink {
 
   /**
    * Runs one piece of work on the connection.
-   * @throws {ComputeError} HypervisorUnavailable where libvirt cannot be reached or the connection breaks meanwhile;
-   * LibvirtError is passed on as it is.
+   * @throws {ComputeError} HypervisorUnavailable where libvirt cannot be reached or the connection breaks meanwhile,
+   * HypervisorError where libvirt refuses; {@link hasLibvirtCode} tells why.
    */
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await work(await this.#connection());
     } catch (error) {
+      if (error instanceof LibvirtError && !(error instanceof AuthError)) throw refused(error);
       throw isTransportError(error) ? unavailable(error) : error;
     }
   }
@@ -81,6 +83,15 @@ export class LibvirtLink {
       }
     }
   }
+}
+
+/** Whether libvirt refused with that code (ErrorCode of node-libvirt). */
+export function hasLibvirtCode(error: unknown, code: number): error is ComputeError {
+  return error instanceof ComputeError && error.details['libvirt_code'] === code;
+}
+
+function refused(error: LibvirtError): ComputeError {
+  return new ComputeError('HypervisorError', `libvirt: ${error.message}`, { libvirt_code: error.code }, error);
 }
 
 function isTransportError(error: unknown): boolean {
