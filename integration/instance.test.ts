@@ -1,7 +1,8 @@
 /** The life of one instance, end to end: bus, pages, console, samples, notifications, restart, delete. */
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
+import { Link } from './broker.ts';
 import { samplesOf, Tap } from './tap.ts';
 import { TINY_IMAGE_ID, waitForReady } from './tiny_guest.ts';
 
@@ -68,9 +69,9 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
   });
 
   await stage.call('delete_instance', { uuid: created.uuid });
+  expect(await poolCount('free_hugepages')).toBe(before);
   expect(await stage.domains()).toEqual([]);
   expect(existsSync(created.console_log)).toBe(false);
-  expect(await freePagesBack(before)).toBe(before);
 
   const events = notifications.seen.filter((one) => one.payload['instance_id'] === created.uuid);
   expect(events.map((one) => [one.eventType, one.priority, one.publisherId])).toEqual([
@@ -105,12 +106,19 @@ test('an agent killed in the middle of a build takes it back at start, and build
   const before = await poolCount('free_hugepages');
   const args = createArgs({ flavor: flavorOf(40), image: TINY_IMAGE_ID });
   const answer = stage.call('create_instance', args, 60_000);
-  await expect.poll(() => stage.domains(), { timeout: 20_000, interval: 5 }).toHaveLength(1);
+  const pidFile = () => stage.pidOf(String(args['uuid'])).catch(() => 0);
+  await expect.poll(pidFile, { timeout: 20_000, interval: 2 }).toBeGreaterThan(0);
+  const halfBuilt = await pidFile();
   await stage.end('SIGKILL');
+  const { length: logged } = stage.logged;
   await stage.start();
+  expect(stage.logged.slice(logged)).toContainEqual(
+    expect.objectContaining({ message: 'taking back a build that was not finished', instance: args['uuid'] }),
+  );
   // The request was not acknowledged, so the broker hands it over again, and its caller still gets an answer.
   expect(await answer).toMatchObject({ uuid: args['uuid'], vm_state: 'active' });
   expect(await stage.domains()).toHaveLength(1);
+  expect(await pidFile()).not.toBe(halfBuilt);
   await stage.call('delete_instance', { uuid: args['uuid'] });
   expect(await freePagesBack(before)).toBe(before);
 });
@@ -152,4 +160,46 @@ test('credentials and tokens never reach the log', async () => {
   expect(log).not.toContain('gAAAA-secret-token');
   expect(log).not.toContain('guest:guest');
   expect(JSON.stringify(notifications.seen)).not.toContain('gAAAA-secret-token');
+});
+
+test('a broker connection that breaks during a build: the caller gets the answer, and no notification is lost', async () => {
+  const link = await Link.to(() => stage.api.amqpPort);
+  onTestFinished(() => link.close());
+  await stage.end();
+  await stage.start({ 'rpc.transport_url': stage.api.url(stage.vhost, link.port) });
+  const args = createArgs({ flavor: flavorOf(40) });
+  const answer = stage.call('create_instance', args, 60_000);
+  await expect.poll(() => stage.domains(), { timeout: 20_000, interval: 5 }).toHaveLength(1);
+  link.cut();
+  // The build goes on without the broker.
+  await expect
+    .poll(() => stage.logged.some((line) => line['message'] === 'instance runs' && line['instance'] === args['uuid']), {
+      timeout: 20_000,
+    })
+    .toBe(true);
+  link.heal();
+  expect(await answer).toMatchObject({ uuid: args['uuid'], vm_state: 'active' });
+  const end = await notifications.first(
+    (one) => one.eventType === 'compute.instance.create.end' && one.payload['instance_id'] === args['uuid'],
+    20_000,
+  );
+  expect(end.payload).toMatchObject({ message: 'Success' });
+  await stage.call('delete_instance', { uuid: args['uuid'] });
+  await stage.end();
+  await stage.start({});
+});
+
+test('a second agent for the same guests does not start', async () => {
+  const { code, stderr } = await stage.cli('serve');
+  expect(code).toBe(2);
+  expect(stderr).toContain('runs on this machine already');
+});
+
+test('a reserve that matches nothing on this host is refused at start, by its entry', async () => {
+  await stage.end();
+  const reserve = '[{ node: 0, size_kib: 2048, count: 1 }, { node: 7, size_kib: 2048, count: 1 }]';
+  const { code, stderr } = await stage.cli('--set', `admission.reserved_huge_pages=${reserve}`, 'serve');
+  expect(code).toBe(2);
+  expect(stderr).toContain('admission.reserved_huge_pages.1: node 7');
+  await stage.start({});
 });

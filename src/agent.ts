@@ -3,7 +3,9 @@
  * earlier agent left half-built, and only then takes requests. Stopping is the same in reverse.
  */
 import { AdmissionGate } from './admission/gate.ts';
+import { lockAgent } from './agent_lock.ts';
 import { ClaimLedger } from './admission/claims.ts';
+import type { NodePages } from './admission/host_memory.ts';
 import { API_VERSION, apiEndpoint } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
 import type { EventSink, InstanceEvent } from './compute/events.ts';
@@ -13,22 +15,28 @@ import type { Logger } from './log.ts';
 import { Meter } from './metering/meter.ts';
 import { lifecycleNotification } from './notifications/lifecycle.ts';
 import { Outbox } from './notifications/outbox.ts';
-import { BrokerConnection, Notifier, RpcServer } from './rpc/index.ts';
+import { BrokerConnection, BrokerUnavailableError, Notifier, RpcServer } from './rpc/index.ts';
 import { brokerOptions } from './settings/broker_options.ts';
+import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
 
 export type Agent = { stop(): Promise<void> };
 
 /** Events that wait for the broker at most; beyond, the oldest go. */
 const OUTBOX_BOUND = 10_000;
+const OUTBOX_RETRY_MS = 1_000;
+/** How long a stopping agent tries to get rid of them. */
+const OUTBOX_DRAIN_MS = 5_000;
 
 /**
  * Starts the agent; resolves when it takes requests.
  * @throws what connecting to libvirt or the broker throws: there is no agent without either.
  */
 export async function startAgent(settings: Settings, log: Logger): Promise<Agent> {
+  const lock = await lockAgent(settings.instances.domain_prefix);
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   await driver.open();
+  await checkReserved(settings, driver);
   const broker = await BrokerConnection.open(brokerOptions(settings, 'hugenode serve', log));
   const flags = { durable: settings.rpc.durable_queues };
   const notifier = new Notifier(broker, flags);
@@ -58,10 +66,12 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
   return {
     async stop() {
       await server.stop(settings.rpc.stop_timeout_ms);
+      compute.stop();
       await meter.stop();
-      await outbox.drained();
+      await outbox.drained(OUTBOX_DRAIN_MS);
       await broker.close();
       await driver.close();
+      lock.release();
       log.info('stopped');
     },
   };
@@ -92,6 +102,8 @@ function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, 
 function outboxOf({ notifications, host }: Settings, notifier: Notifier, log: Logger): Outbox<InstanceEvent> {
   return new Outbox<InstanceEvent>({
     bound: OUTBOX_BOUND,
+    retryDelayMs: OUTBOX_RETRY_MS,
+    isPassing: (error) => error instanceof BrokerUnavailableError,
     log,
     describe: (event) => ({ instance: event.instance.uuid, event: event.kind }),
     send: (event) =>
@@ -107,11 +119,7 @@ function outboxOf({ notifications, host }: Settings, notifier: Notifier, log: Lo
 
 function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit: EventSink): ComputeManager {
   const { admission } = settings;
-  const reserved = admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
-    node,
-    pageSizeKib: size_kib,
-    pages: count,
-  }));
+  const reserved = reservedPages(settings);
   const ledger = new ClaimLedger();
   const gate = new AdmissionGate({
     readHost: () => driver.readHostMemory(),
@@ -130,6 +138,31 @@ function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit:
     imagesPath: settings.images.path,
     defaultPageSize: admission.default_mem_page_size,
   });
+}
+
+function reservedPages({ admission }: Settings): NodePages[] {
+  return admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
+    node,
+    pageSizeKib: size_kib,
+    pages: count,
+  }));
+}
+
+/** A reserve that matches nothing would silently be none. @throws {SettingsError} naming the entry. */
+async function checkReserved(settings: Settings, driver: LibvirtDriver): Promise<void> {
+  const { cells } = await driver.readHostMemory();
+  for (const [index, { node, pageSizeKib }] of reservedPages(settings).entries()) {
+    const cell = cells.find((candidate) => candidate.node === node);
+    const sizes = cell?.free.map((pool) => pool.pageSizeKib) ?? [];
+    if (sizes.includes(pageSizeKib)) continue;
+    const has =
+      cell === undefined
+        ? `nodes ${cells.map((one) => one.node).join(', ')}`
+        : `pages of ${sizes.join(', ')} KiB there`;
+    throw new SettingsError(
+      `admission.reserved_huge_pages.${index}: node ${node}, ${pageSizeKib} KiB: this host has ${has}`,
+    );
+  }
 }
 
 function driverOptions({ libvirt, instances, metering }: Settings) {

@@ -1,7 +1,7 @@
 /**
  * The plug-in contract: what compute needs of a hypervisor, and all that it knows of one. `LibvirtDriver` is the one
- * implementation for now. Every method rejects with a ComputeError of class HypervisorUnavailable where the
- * hypervisor does not answer.
+ * implementation for now. Every method rejects with a ComputeError: HypervisorUnavailable where the hypervisor does not
+ * answer, HypervisorError where it refuses.
  */
 import type { HostMemory, NodePages } from './admission/host_memory.ts';
 import type { Image } from './images/image_store.ts';
@@ -65,6 +65,9 @@ export interface ComputeDriver {
 
   /** Ends the guest and removes all that is kept of it; resolves when its pages are back. False: there was none. */
   destroy(uuid: string): Promise<boolean>;
+
+  /** Removes files of guests that are not there any more. To be called while nothing is being built. */
+  removeStrays(): Promise<void>;
 
   getInfo(uuid: string): Promise<GuestInfo | undefined>;
   listGuests(): Promise<readonly GuestInfo[]>;

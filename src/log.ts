@@ -14,8 +14,8 @@ export interface Logger {
 }
 
 const SECRET_KEY = /password|passwd|secret|auth_token|transport_url|credential|_key$/i;
-/** user:password@ of any URL that found its way into a text. */
-const CREDENTIALS_IN_URL = /(\w+:\/\/)[^\s/@:]+:[^\s/@]+@/g;
+/** Everything between :// and the last @ before the path: also where a URL has several hosts, each with credentials. */
+const CREDENTIALS_IN_URL = /(\w+:\/\/)[^\s/]*@/g;
 const HIDDEN = '***';
 
 /** The agent's logger. */

@@ -24,6 +24,8 @@ export type CreateInstanceDeps = {
   readonly log: Logger;
   readonly imagesPath: string;
   readonly defaultPageSize: string;
+  /** Told of a build that could not be taken back at once. */
+  readonly leaveForLater: (uuid: string) => void;
 };
 
 /**
@@ -38,10 +40,12 @@ export async function createInstance(
   const phases = new Phases();
   const placementRequest = placementRequestOf(request, deps.defaultPageSize);
   const existing = await deps.driver.getInfo(request.uuid);
-  if (existing !== undefined) return sameRequestOrConflict(existing, request);
+  if (existing !== undefined && isFinished(existing)) return sameRequestOrConflict(existing, request);
+  // Nobody else builds in this lane: what is unfinished was left by a build that failed and could not be taken back.
+  if (existing !== undefined) await deps.driver.destroy(request.uuid);
   phases.end('lookup');
 
-  const log = deps.log.child({ instance: request.uuid, request: context.requestId });
+  const log = deps.log.child({ instance: request.uuid, requestId: context.requestId });
   const moment: InstanceMoment = { instance: request, createdAt: new Date().toISOString(), launchedAt: null, context };
   deps.emit({ kind: 'create.start', ...moment });
   const undo = new UndoStack();
@@ -57,6 +61,7 @@ export async function createInstance(
         step: failure.step,
         error: String(failure.error),
       });
+      deps.leaveForLater(request.uuid);
     }
     deps.emit({ kind: 'create.error', ...moment, error: describeError(error) });
     if (error instanceof ComputeError) {
@@ -86,8 +91,9 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
   log.debug('claimed', { placement: instance.placement });
   phases.end('claim');
 
-  await deps.driver.spawn(instance, image);
+  // Before the start, because a start that fails may have left something that its own undo could not reach.
   undo.push('guest', async () => void (await deps.driver.destroy(request.uuid)));
+  await deps.driver.spawn(instance, image);
   phases.end('spawn');
 
   await verify(deps.driver, instance, log);
@@ -118,6 +124,11 @@ function placementRequestOf(request: InstanceRequest, defaultPageSize: string): 
   const result = readPlacementRequest(request.flavor, defaultPageSize);
   if (result.ok) return result.request;
   throw new ComputeError(result.error.errorClass, result.error.message, { field: result.error.field });
+}
+
+/** A guest whose pages were verified and whose caller could be answered. */
+export function isFinished(guest: GuestInfo): boolean {
+  return guest.instance.launchedAt !== null;
 }
 
 /** Asking twice is asking once; asking for something else under the same uuid is a mistake. */

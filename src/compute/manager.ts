@@ -8,12 +8,13 @@ import type { ClaimLedger } from '../admission/claims.ts';
 import type { NodePages } from '../admission/host_memory.ts';
 import type { InstanceRequest } from '../instance.ts';
 import type { Logger } from '../log.ts';
-import { createInstance } from './create_instance.ts';
+import { createInstance, isFinished } from './create_instance.ts';
 import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
 import type { EventSink, RequestContext } from './events.ts';
 import { describeHost, type HostReport } from './host_report.ts';
 import { InstanceLanes } from './instance_lanes.ts';
+import { Leftovers } from './leftovers.ts';
 
 export type ComputeManagerOptions = {
   readonly driver: ComputeDriver;
@@ -30,33 +31,40 @@ export type ComputeManagerOptions = {
 export class ComputeManager {
   readonly #options: ComputeManagerOptions;
   readonly #lanes = new InstanceLanes();
+  readonly #leftovers: Leftovers;
 
   constructor(options: ComputeManagerOptions) {
     this.#options = options;
+    this.#leftovers = new Leftovers({ takeBack: (uuid) => this.#takeBack(uuid), log: options.log });
   }
 
   /** Builds an instance; resolves when it runs on the pages it was given. @throws {ComputeError} */
   createInstance(request: InstanceRequest, context: RequestContext): Promise<GuestInfo> {
-    return this.#lanes.run(request.uuid, () => createInstance(this.#options, request, context));
+    const deps = { ...this.#options, leaveForLater: (uuid: string) => void this.#leftovers.take(uuid) };
+    return this.#lanes.run(request.uuid, () => createInstance(deps, request, context));
   }
 
   /** Ends an instance; resolves when its pages are back. @throws {ComputeError} InstanceNotFound */
   deleteInstance(uuid: string, context: RequestContext): Promise<void> {
     const { driver, emit, log } = this.#options;
     return this.#lanes.run(uuid, async () => {
-      const { instance } = await this.getInstance(uuid);
+      const found = await driver.getInfo(uuid);
+      // Also where there is no guest: files of one may be left from a delete that was cut off.
+      if (found === undefined) await driver.destroy(uuid);
+      if (found === undefined) throw notFound(uuid);
+      const { instance } = found;
       const { createdAt, launchedAt } = instance;
       emit({ kind: 'delete.start', instance, createdAt, launchedAt, context });
       await driver.destroy(uuid);
       emit({ kind: 'delete.end', instance, createdAt, launchedAt, context, deletedAt: new Date().toISOString() });
-      log.info('instance deleted', { instance: uuid, request: context.requestId });
+      log.info('instance deleted', { instance: uuid, requestId: context.requestId });
     });
   }
 
   /** @throws {ComputeError} InstanceNotFound */
   async getInstance(uuid: string): Promise<GuestInfo> {
     const info = await this.#options.driver.getInfo(uuid);
-    if (info === undefined) throw new ComputeError('InstanceNotFound', `no instance ${uuid} on this host`, { uuid });
+    if (info === undefined) throw notFound(uuid);
     return info;
   }
 
@@ -86,11 +94,27 @@ export class ComputeManager {
    * never answered, and a request that is delivered again builds them anew. To be called before requests are taken.
    */
   async recover(): Promise<void> {
-    const { driver, log } = this.#options;
-    const unfinished = (await driver.listGuests()).filter((guest) => guest.instance.launchedAt === null);
-    for (const { instance } of unfinished) {
-      log.warn('taking back a build that was not finished', { instance: instance.uuid });
-      await driver.destroy(instance.uuid);
-    }
+    const { driver } = this.#options;
+    const guests = await driver.listGuests();
+    for (const guest of guests) if (!isFinished(guest)) await this.#leftovers.take(guest.instance.uuid);
+    await driver.removeStrays();
   }
+
+  /** Gives up on what could not be taken back; the next agent finds it. */
+  stop(): void {
+    this.#leftovers.stop();
+  }
+
+  #takeBack(uuid: string): Promise<void> {
+    return this.#lanes.run(uuid, async () => {
+      const guest = await this.#options.driver.getInfo(uuid);
+      if (guest !== undefined && isFinished(guest)) return;
+      this.#options.log.warn('taking back a build that was not finished', { instance: uuid });
+      await this.#options.driver.destroy(uuid);
+    });
+  }
+}
+
+function notFound(uuid: string): ComputeError {
+  return new ComputeError('InstanceNotFound', `no instance ${uuid} on this host`, { uuid });
 }

@@ -25,21 +25,29 @@ const LISTS = new Set([
   'capabilities.guest.arch.domain',
 ]);
 
+const recordKey = `${RECORD_PREFIX}:${RECORD_ELEMENT}`;
 const domainSchema = z.object({
   domain: z.object({
-    metadata: z.object({
-      [`${RECORD_PREFIX}:${RECORD_ELEMENT}`]: z.union([z.string(), z.object({ '#text': z.string() })]),
-    }),
+    name: z.string(),
+    metadata: z
+      .object({ [recordKey]: z.union([z.string(), z.object({ '#text': z.string() })]).optional() })
+      .or(z.string())
+      .optional(),
   }),
 });
 
-/** The instance that a domain of ours carries; undefined for a domain that is not ours. */
-export function readInstance(domainXml: string): Instance | undefined {
-  const parsed = domainSchema.safeParse(parser.parse(domainXml));
-  if (!parsed.success) return undefined;
-  const element = parsed.data.domain.metadata[`${RECORD_PREFIX}:${RECORD_ELEMENT}`];
-  if (element === undefined) return undefined;
-  return decodeRecord(typeof element === 'string' ? element : element['#text']);
+export type DomainContent = {
+  readonly name: string;
+  /** The instance that a domain of ours carries; undefined where there is none or it cannot be read. */
+  readonly instance: Instance | undefined;
+};
+
+/** Reads a domain's name and our record in it. @throws {z.ZodError} where the document is no domain. */
+export function readDomain(domainXml: string): DomainContent {
+  const { name, metadata } = domainSchema.parse(parser.parse(domainXml)).domain;
+  const element = typeof metadata === 'object' ? metadata[recordKey] : undefined;
+  if (element === undefined) return { name, instance: undefined };
+  return { name, instance: decodeRecord(typeof element === 'string' ? element : element['#text']) };
 }
 
 const wholeNumber = z.string().regex(/^\d+$/).transform(Number);

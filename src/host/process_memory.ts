@@ -29,6 +29,15 @@ export function parseStatus(status: string): ProcessMemory | undefined {
   return { vmRssKib, hugetlbKib: kib('HugetlbPages') ?? 0 };
 }
 
+/**
+ * Whether the process has given everything back: it is gone, or a zombie. A process that has merely lost its address
+ * space (no VmRSS) may still hold the files behind its hugepages; it becomes a zombie after closing them.
+ */
+export async function hasEnded(pid: number, procRoot = '/proc'): Promise<boolean> {
+  const status = await readOrUndefined(join(procRoot, String(pid), 'status'));
+  return status === undefined || /^State:\s+[ZX]/m.test(status);
+}
+
 /** Whether that process was started for that guest: pids are reused, command lines tell. */
 export async function isProcessOf(pid: number, guestUuid: string, procRoot = '/proc'): Promise<boolean> {
   const commandLine = await readOrUndefined(join(procRoot, String(pid), 'cmdline'));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodePages } from '../admission/host_memory.ts';
 import { readHoldings } from '../host/numa_maps.ts';
-import { isProcessOf, readPidFile, readProcessMemory } from '../host/process_memory.ts';
+import { hasEnded, isProcessOf, readPidFile, readProcessMemory } from '../host/process_memory.ts';
 import type { Logger } from '../log.ts';
 
 const GONE_TIMEOUT_MS = 60_000;
@@ -43,10 +43,10 @@ export class GuestProcesses {
     return memory === undefined ? undefined : memory.vmRssKib + memory.hugetlbKib;
   }
 
-  /** Resolves when the process has no memory any more; warns and goes on after a minute. */
+  /** Resolves when the process has given everything back; warns and goes on after a minute. */
   async gone(pid: number): Promise<void> {
     const deadline = performance.now() + GONE_TIMEOUT_MS;
-    while ((await readProcessMemory(pid)) !== undefined) {
+    while (!(await hasEnded(pid))) {
       if (performance.now() > deadline) {
         this.#log.warn('the process of an ended guest still holds memory', { pid });
         return;

@@ -3,7 +3,7 @@
  * request reaches a path.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, rm, truncate } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ComputeError } from '../errors.ts';
@@ -21,13 +21,24 @@ export function instanceFiles(instancesPath: string, uuid: string): InstanceFile
   return { folder, consoleLogPath: join(folder, 'console.log'), diskPath: join(folder, 'disk.raw') };
 }
 
-/** Makes the folder; QEMU runs as another user and must be able to enter it. */
+/** Makes the folder. QEMU runs as another user and must get through to its disk; looking around is for root. */
 export async function makeFolder(files: InstanceFiles): Promise<void> {
-  await mkdir(files.folder, { recursive: true, mode: 0o755 });
+  await mkdir(files.folder, { recursive: true, mode: 0o711 });
 }
 
 export async function removeFolder(files: InstanceFiles): Promise<void> {
   await rm(files.folder, { recursive: true, force: true });
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Uuids of the instances that have a folder. */
+export async function listFolders(instancesPath: string): Promise<string[]> {
+  const entries = await readdir(instancesPath).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries.filter((entry) => UUID.test(entry));
 }
 
 /**
@@ -46,6 +57,8 @@ export async function makeBootSource(files: InstanceFiles, image: Image | null, 
   // cp shares or skips what the file system lets it; fs.copyFile would write out every hole.
   const options = { timeout: COPY_TIMEOUT_MS };
   await run('cp', ['--reflink=auto', '--sparse=always', '--', image.diskPath, files.diskPath], options);
+  // A tenant's disk is for no other user to read; libvirt hands it to QEMU's.
+  await chmod(files.diskPath, 0o600);
   if (diskGib > 0) await truncate(files.diskPath, sizeBytes);
   return { kind: 'disk', diskPath: files.diskPath };
 }

@@ -1,7 +1,8 @@
 /**
- * The compute driver on libvirt. Two connections: one for what takes long (define, start, destroy), one for what must
- * answer at once (free pages, lookups, statistics, events), because libvirtd works on at most a handful of calls per
- * connection and a row of starts would hold up the admission of the next request.
+ * The compute driver on libvirt. libvirtd works on a handful of calls per connection at a time, so each kind of call has
+ * a connection of its own: starts, which take as long as QEMU needs to get its pages; changes (define, destroy,
+ * undefine), which must not wait behind them; and questions (free pages, lookups, statistics, events), which an
+ * admission waits for.
  */
 import {
   DomainMetadataType,
@@ -21,18 +22,20 @@ import type {
   LifecycleListener,
 } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
-import { readInstance } from '../domain/read.ts';
+import { readDomain } from '../domain/read.ts';
 import { recordElement } from '../domain/metadata.ts';
 import { RECORD_NAMESPACE, RECORD_PREFIX } from '../domain/record.ts';
 import { renderDomain } from '../domain/render.ts';
+import type { BootSource } from '../domain/spec.ts';
 import type { Image } from '../images/image_store.ts';
 import type { Instance } from '../instance.ts';
 import type { Logger } from '../log.ts';
 import { UndoStack } from '../undo.ts';
 import { GuestProcesses } from './guest_processes.ts';
 import { HostReader } from './host_reader.ts';
-import { instanceFiles, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
+import { instanceFiles, listFolders, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
 import { hasLibvirtCode, LibvirtLink } from './libvirt_link.ts';
+import { Slots } from './slots.ts';
 import { balloonOf, powerStateOf } from './statistics.ts';
 
 export type LibvirtDriverOptions = {
@@ -49,24 +52,35 @@ export type LibvirtDriverOptions = {
   readonly log: Logger;
 };
 
+/** libvirtd reads no further call of a connection on which five are under way, not even a keepalive. */
+const STARTS_AT_ONCE = 4;
+
 /** libvirt gives up on a QEMU that does not die at once; Nova asks again three times too (error 38, errno EBUSY). */
 const DESTROY_ATTEMPTS = 3;
 
+type Found =
+  | { readonly is: 'absent' }
+  | { readonly is: 'ours'; readonly instance: Instance }
+  | { readonly is: 'foreign'; readonly name: string };
+
 export class LibvirtDriver implements ComputeDriver {
   readonly #options: LibvirtDriverOptions;
-  readonly #slow: LibvirtLink;
-  readonly #quick: LibvirtLink;
+  readonly #starts: LibvirtLink;
+  readonly #changes: LibvirtLink;
+  readonly #questions: LibvirtLink;
+  readonly #startSlots = new Slots(STARTS_AT_ONCE);
   readonly #host: HostReader;
   readonly #processes: GuestProcesses;
-  /** Records of domains seen so far; null for those that are not ours. Only we write our records. */
-  readonly #records = new Map<string, Instance | null>();
+  /** Records of finished instances: only we write them, and a finished one changes no more. */
+  readonly #records = new Map<string, Instance>();
   readonly #listeners: LifecycleListener[] = [];
 
   constructor(options: LibvirtDriverOptions) {
     this.#options = options;
     const { uri, socket, callTimeoutMs, log } = options;
-    this.#slow = new LibvirtLink({ uri, socket, callTimeoutMs, log });
-    this.#quick = new LibvirtLink({
+    this.#starts = new LibvirtLink({ uri, socket, callTimeoutMs, log });
+    this.#changes = new LibvirtLink({ uri, socket, callTimeoutMs, log });
+    this.#questions = new LibvirtLink({
       uri,
       socket,
       callTimeoutMs,
@@ -77,18 +91,17 @@ export class LibvirtDriver implements ComputeDriver {
         });
       },
     });
-    this.#host = new HostReader(this.#quick);
+    this.#host = new HostReader(this.#questions);
     this.#processes = new GuestProcesses(options.pidPath, log);
   }
 
   /** Connects, so that a host without libvirt is known at start and not at the first request. */
   async open(): Promise<void> {
     await this.#host.topology();
-    await this.#slow.use((connection) => connection.getLibVersion());
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#slow.close(), this.#quick.close()]);
+    await Promise.all([this.#starts, this.#changes, this.#questions].map((link) => link.close()));
   }
 
   onLifecycle(listener: LifecycleListener): void {
@@ -108,33 +121,19 @@ export class LibvirtDriver implements ComputeDriver {
     const undo = new UndoStack();
     const files = instanceFiles(this.#options.instancesPath, instance.uuid);
     try {
+      await this.#assertUuidIsFree(instance.uuid);
       await makeFolder(files);
       undo.push('folder', () => removeFolder(files));
       const boot = await makeBootSource(files, image, instance.flavor.diskGib);
-      const topology = await this.#host.topology();
-      const xml = renderDomain({
-        instance,
-        domainName: this.#domainName(instance.uuid),
-        virtType: this.#virtType(topology.virtTypes),
-        arch: topology.arch,
-        machine: this.#options.machine,
-        basePageSizeKib: topology.basePageSizeKib,
-        nodeCpus: new Map(topology.nodes.map(({ node, cpus }) => [node, cpus])),
-        boot,
-        consoleLogPath: files.consoleLogPath,
-        balloonPeriodS: this.#options.balloonPeriodMs / 1000,
-      });
+      const xml = await this.#render(instance, boot, files.consoleLogPath);
       const beganMs = performance.now();
-      const domain = await this.#slow.use((connection) => connection.defineDomainXML(xml, 0));
-      const definedMs = performance.now();
+      const domain = await this.#changes.use((connection) => connection.defineDomainXML(xml, 0));
       // Also where the start was lost sight of (time-out, broken connection): the guest may have come up since.
       undo.push('domain', () => this.#endDomain(domain));
-      await this.#slow.use((connection) =>
-        connection.createDomain(domain, 0, { timeoutMs: this.#options.startTimeoutMs }),
-      );
-      this.#records.set(instance.uuid, instance);
-      undo.forget();
+      const definedMs = performance.now();
+      await this.#startDomain(domain);
       const startedMs = performance.now();
+      undo.forget();
       this.#options.log.debug('domain started', {
         instance: instance.uuid,
         define_ms: definedMs - beganMs,
@@ -148,7 +147,7 @@ export class LibvirtDriver implements ComputeDriver {
           instance: instance.uuid,
         });
       }
-      throw await this.#spawnError(instance.uuid, error);
+      throw spawnError(error);
     }
   }
 
@@ -159,7 +158,7 @@ export class LibvirtDriver implements ComputeDriver {
   async saveInstance(instance: Instance): Promise<void> {
     const domain = this.#domainOf(instance.uuid);
     const both = DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG;
-    await this.#quick.use((connection) =>
+    await this.#questions.use((connection) =>
       connection.setDomainMetadata(domain, {
         type: DomainMetadataType.ELEMENT,
         metadata: recordElement(instance),
@@ -173,23 +172,32 @@ export class LibvirtDriver implements ComputeDriver {
 
   async destroy(uuid: string): Promise<boolean> {
     const domain = this.#domainOf(uuid);
-    const record = await this.#recordOf(domain);
-    if (record !== undefined) await this.#endDomain(domain);
+    const found = await this.#lookUp(domain);
+    // A domain that is not ours, or whose record cannot be read, is left alone with all that it uses.
+    if (found.is === 'foreign') return false;
+    if (found.is === 'ours') await this.#endDomain(domain);
     await removeFolder(instanceFiles(this.#options.instancesPath, uuid));
-    return record !== undefined;
+    return found.is === 'ours';
+  }
+
+  async removeStrays(): Promise<void> {
+    const { instancesPath, log } = this.#options;
+    for (const uuid of await listFolders(instancesPath)) {
+      if ((await this.#lookUp(this.#domainOf(uuid))).is !== 'absent') continue;
+      log.warn('removing the files of a guest that is not there any more', { instance: uuid });
+      await removeFolder(instanceFiles(instancesPath, uuid));
+    }
   }
 
   async getInfo(uuid: string): Promise<GuestInfo | undefined> {
     const domain = this.#domainOf(uuid);
-    return this.#infoOf(domain, await this.#recordOf(domain, 'known'));
+    return this.#infoOf(domain, await this.#recordOf(domain));
   }
 
   async listGuests(): Promise<readonly GuestInfo[]> {
-    const domains = await this.#quick.use((connection) => connection.listAllDomains(0));
+    const domains = await this.#questions.use((connection) => connection.listAllDomains(0));
     this.#forgetAllBut(domains);
-    const infos = await Promise.all(
-      domains.map(async (domain) => this.#infoOf(domain, await this.#recordOf(domain, 'known'))),
-    );
+    const infos = await Promise.all(domains.map(async (domain) => this.#infoOf(domain, await this.#recordOf(domain))));
     return infos.filter((info) => info !== undefined);
   }
 
@@ -199,13 +207,19 @@ export class LibvirtDriver implements ComputeDriver {
     const domains = uuids?.map((uuid) => this.#domainOf(uuid)) ?? [];
     const groups = DomainStatsTypes.STATE | DomainStatsTypes.BALLOON;
     const flags = GetAllDomainStatsFlags.NOWAIT | (uuids === undefined ? GetAllDomainStatsFlags.ACTIVE : 0);
-    const records = await this.#quick.use((connection) => connection.getAllDomainStats(domains, groups, flags));
-    const guests = await Promise.all(records.map(({ domain, params }) => this.#statisticsOf(domain, params)));
-    return guests.filter((guest) => guest !== undefined);
+    const records = await this.#questions.use((connection) => connection.getAllDomainStats(domains, groups, flags));
+    const guests = records.map(({ domain, params }) =>
+      this.#statisticsOf(domain, params).catch((error: unknown) => {
+        // One guest that cannot be read costs its own samples only.
+        this.#options.log.warn('no statistics of one guest', { instance: domain.uuid, error: String(error) });
+        return undefined;
+      }),
+    );
+    return (await Promise.all(guests)).filter((guest) => guest !== undefined);
   }
 
   async #statisticsOf(domain: Domain, params: Readonly<Record<string, unknown>>): Promise<GuestStatistics | undefined> {
-    const instance = await this.#recordOf(domain, 'known');
+    const instance = await this.#recordOf(domain);
     // While a build is under way the guest is not yet sold.
     if (instance === undefined || instance.launchedAt === null) return undefined;
     const balloon = balloonOf(params);
@@ -222,7 +236,7 @@ export class LibvirtDriver implements ComputeDriver {
 
   async #infoOf(domain: Domain, instance: Instance | undefined): Promise<GuestInfo | undefined> {
     if (instance === undefined) return undefined;
-    const state = await absentIsUndefined(this.#quick.use((connection) => connection.getDomainState(domain)));
+    const state = await absentIsUndefined(this.#questions.use((connection) => connection.getDomainState(domain)));
     if (state === undefined) {
       this.#records.delete(domain.uuid);
       return undefined;
@@ -236,20 +250,30 @@ export class LibvirtDriver implements ComputeDriver {
     };
   }
 
-  /** The record a domain carries; undefined for one that is absent or not ours. «known»: what was seen before will do. */
-  async #recordOf(domain: Domain, source: 'asked' | 'known' = 'asked'): Promise<Instance | undefined> {
+  /** The instance of a domain; undefined for one that is absent or not ours. */
+  async #recordOf(domain: Domain): Promise<Instance | undefined> {
     // Another agent on this host has a prefix of its own; its guests are none of ours, whatever they carry.
     if (domain.name !== this.#domainName(domain.uuid)) return undefined;
-    const known = source === 'known' ? this.#records.get(domain.uuid) : undefined;
-    if (known !== undefined) return known ?? undefined;
-    const xml = await absentIsUndefined(this.#quick.use((connection) => connection.getDomainXMLDesc(domain, 0)));
+    const known = this.#records.get(domain.uuid);
+    if (known !== undefined) return known;
+    const found = await this.#lookUp(domain);
+    return found.is === 'ours' ? found.instance : undefined;
+  }
+
+  /** Asks libvirt what there is under a uuid: nothing, a guest of ours, or a domain that is none of our business. */
+  async #lookUp(domain: Domain): Promise<Found> {
+    const xml = await absentIsUndefined(this.#questions.use((connection) => connection.getDomainXMLDesc(domain, 0)));
     if (xml === undefined) {
       this.#records.delete(domain.uuid);
-      return undefined;
+      return { is: 'absent' };
     }
-    const instance = readInstance(xml);
-    this.#records.set(domain.uuid, instance ?? null);
-    return instance;
+    const { name, instance } = readDomain(xml);
+    if (instance === undefined || instance.uuid !== domain.uuid || name !== this.#domainName(domain.uuid)) {
+      return { is: 'foreign', name };
+    }
+    // An unfinished record is about to change: what was read may be older than what was saved meanwhile.
+    if (instance.launchedAt !== null) this.#records.set(domain.uuid, instance);
+    return { is: 'ours', instance };
   }
 
   #forgetAllBut(domains: readonly Domain[]): void {
@@ -263,7 +287,7 @@ export class LibvirtDriver implements ComputeDriver {
     await this.#stopDomain(domain);
     const keepNothing =
       DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA | DomainUndefineFlags.NVRAM;
-    await absentIsUndefined(this.#slow.use((connection) => connection.undefineDomain(domain, keepNothing)));
+    await absentIsUndefined(this.#changes.use((connection) => connection.undefineDomain(domain, keepNothing)));
     this.#records.delete(domain.uuid);
     if (pid !== undefined) await this.#processes.gone(pid);
   }
@@ -271,7 +295,7 @@ export class LibvirtDriver implements ComputeDriver {
   async #stopDomain(domain: Domain): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await absentIsUndefined(this.#slow.use((connection) => connection.destroyDomain(domain, 0)));
+        await absentIsUndefined(this.#changes.use((connection) => connection.destroyDomain(domain, 0)));
         return;
       } catch (error) {
         if (hasLibvirtCode(error, ErrorCode.OPERATION_INVALID)) return; // it does not run
@@ -285,22 +309,36 @@ export class LibvirtDriver implements ComputeDriver {
     }
   }
 
-  /** What a failed start is called. A uuid that is taken has no code of its own in libvirt: it is looked up. */
-  async #spawnError(uuid: string, error: unknown): Promise<unknown> {
-    if (!(error instanceof ComputeError) || error.errorClass !== 'HypervisorError') return error;
-    if (hasLibvirtCode(error, ErrorCode.OPERATION_FAILED)) {
-      const other = await absentIsUndefined(this.#quick.use((connection) => connection.lookupDomainByUUID(uuid)));
-      if (other !== undefined) {
-        const message = `the uuid ${uuid} belongs to the domain ${other.name}`;
-        return new ComputeError('InstanceConflict', message, { ...error.details, domain: other.name }, error);
-      }
-    }
-    return new ComputeError(
-      'InstanceSpawnFailed',
-      `the guest could not be started: ${error.message}`,
-      error.details,
-      error,
+  async #render(instance: Instance, boot: BootSource, consoleLogPath: string): Promise<string> {
+    const topology = await this.#host.topology();
+    return renderDomain({
+      instance,
+      domainName: this.#domainName(instance.uuid),
+      virtType: this.#virtType(topology.virtTypes),
+      arch: topology.arch,
+      machine: this.#options.machine,
+      basePageSizeKib: topology.basePageSizeKib,
+      nodeCpus: new Map(topology.nodes.map(({ node, cpus }) => [node, cpus])),
+      boot,
+      consoleLogPath,
+      balloonPeriodS: this.#options.balloonPeriodMs / 1000,
+    });
+  }
+
+  /** The time a start may take runs from when it is sent, not from when it begins to wait for its turn. */
+  async #startDomain(domain: Domain): Promise<void> {
+    const timeoutMs = this.#options.startTimeoutMs;
+    await this.#startSlots.run(() =>
+      this.#starts.use((connection) => connection.createDomain(domain, 0, { timeoutMs })),
     );
+  }
+
+  /** To libvirt, defining over a domain with the same name and uuid is changing it; to us it is a conflict. */
+  async #assertUuidIsFree(uuid: string): Promise<void> {
+    const found = await this.#lookUp(this.#domainOf(uuid));
+    if (found.is === 'absent') return;
+    const name = found.is === 'foreign' ? found.name : this.#domainName(uuid);
+    throw new ComputeError('InstanceConflict', `the uuid ${uuid} belongs to the domain ${name}`, { domain: name });
   }
 
   #virtType(offered: readonly string[]): 'kvm' | 'qemu' {
@@ -317,6 +355,14 @@ export class LibvirtDriver implements ComputeDriver {
   #domainName(uuid: string): string {
     return this.#options.domainPrefix + uuid;
   }
+}
+
+/** Whatever goes wrong on the way to a running guest is a failed spawn to the caller; its cause is for the log. */
+function spawnError(error: unknown): ComputeError {
+  if (error instanceof ComputeError && error.errorClass !== 'HypervisorError') return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const details = error instanceof ComputeError ? error.details : {};
+  return new ComputeError('InstanceSpawnFailed', `the guest could not be started: ${reason}`, details, error);
 }
 
 async function absentIsUndefined<T>(call: Promise<T>): Promise<T | undefined> {

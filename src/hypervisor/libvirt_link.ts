@@ -58,7 +58,7 @@ export class LibvirtLink {
   }
 
   async #connection(): Promise<Connection> {
-    if (this.#closed) throw new ComputeError('HypervisorUnavailable', 'the agent is stopping');
+    if (this.#closed) throw stopping();
     if (this.#current !== undefined && !this.#current.isClosed) return this.#current;
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
@@ -67,11 +67,11 @@ export class LibvirtLink {
   }
 
   async #open(): Promise<Connection> {
-    const { uri, socket, callTimeoutMs, log, onOpen } = this.#options;
+    const { uri, socket, callTimeoutMs, log } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
         const connection = await connect({ uri, callTimeoutMs, ...(socket === '' ? {} : { socketPath: socket }) });
-        await onOpen?.(connection);
+        await this.#prepare(connection);
         this.#current = connection;
         log.debug('connected to libvirt', { uri });
         return connection;
@@ -83,6 +83,21 @@ export class LibvirtLink {
       }
     }
   }
+
+  /** A connection that is not used is closed: libvirtd takes a limited number of them. */
+  async #prepare(connection: Connection): Promise<void> {
+    try {
+      await this.#options.onOpen?.(connection);
+      if (this.#closed) throw stopping();
+    } catch (error) {
+      await connection.close().catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+function stopping(): ComputeError {
+  return new ComputeError('HypervisorUnavailable', 'the agent is stopping');
 }
 
 /** Whether libvirt refused with that code (ErrorCode of node-libvirt). */

@@ -8,6 +8,7 @@
 // first and loses it. Each queue delivers at most `prefetch` requests that are not acknowledged yet. A call gets exactly
 // one reply with ending=true; what the handler threw is told in its class name, never in its stack.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BrokerConnection } from './broker.ts';
 import { resolve, type Endpoint, type HandlerRequest } from './dispatch.ts';
@@ -47,6 +48,8 @@ const REMEMBERED_REQUESTS = 10_000;
 const DEFAULT_STOP_DEADLINE_MS = 30_000;
 // After its abort signal a handler has this long to end.
 const ABORT_GRACE_MS = 1_000;
+// A broker in a memory or disk alarm reads nothing from a connection that publishes: no cancel is answered then.
+const CANCEL_DEADLINE_MS = 5_000;
 
 type DeclareQueue = (channel: Channel) => Promise<void>;
 
@@ -89,7 +92,7 @@ export class RpcServer {
   async stop(deadlineMs = DEFAULT_STOP_DEADLINE_MS): Promise<void> {
     this.#isStopping = true;
     const channel = this.#channel?.current ?? null;
-    if (channel) await this.#cancelAll(channel);
+    if (channel) await within(CANCEL_DEADLINE_MS, this.#cancelAll(channel));
 
     await this.#drained(deadlineMs);
     this.#abort.abort();
@@ -286,4 +289,11 @@ function settle(acknowledge: () => void): void {
 
 function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : String(error);
+}
+
+/** Resolves with the work or after the time, whichever is first. */
+async function within(deadlineMs: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, delay(deadlineMs, undefined, { signal: done.signal }).catch(() => {})]);
+  done.abort();
 }

@@ -37,12 +37,42 @@ test.each<[FakeFault, string]>([
   await compute.createInstance(requestOf(64), CONTEXT);
 });
 
-test('an undo that fails is loud, and the claim is given back all the same', async () => {
+test('an undo that fails is loud, gives the claim back, and is tried again until the guest is gone', {
+  timeout: 10_000,
+}, async () => {
   const { compute, driver, ledger, log } = coreOf([64]);
   driver.faults.add('save').add('destroy');
   expect(await wait(compute.createInstance(requestOf(16), CONTEXT))).toBe('HypervisorUnavailable');
   expect(log.lines).toContainEqual(['error', 'a step of a failed build could not be taken back']);
   expect(ledger.unsettled()).toEqual([]);
+  expect(driver.freePages).toEqual([48]);
+  driver.faults.clear();
+  await expect.poll(() => driver.freePages, { timeout: 8000 }).toEqual([64]);
+  compute.stop();
+});
+
+test('a build that was left unfinished is never answered as done: the same request builds anew', async () => {
+  const { compute, driver, events } = coreOf([64]);
+  const request = requestOf(16);
+  driver.faults.add('save').add('destroy');
+  expect(await wait(compute.createInstance(request, CONTEXT))).toBe('HypervisorUnavailable');
+  driver.faults.clear();
+  const info = await compute.createInstance(request, CONTEXT);
+  expect(info.instance.launchedAt).not.toBeNull();
+  expect(driver.spawned).toBe(2);
+  expect(driver.freePages).toEqual([48]);
+  expect(events.at(-1)?.kind).toBe('create.end');
+  compute.stop();
+});
+
+test('recovery goes on past a guest that cannot be taken back now', async () => {
+  const { compute, driver, log } = coreOf([64]);
+  const placement = [{ node: 0, pageSizeKib: 2048, pages: 16, guestCell: 0, vcpus: [0], memoryKib: 32768 }];
+  await driver.spawn({ ...requestOf(16), placement, createdAt: '', launchedAt: null });
+  driver.faults.add('destroy');
+  await compute.recover();
+  expect(log.lines).toContainEqual(['error', 'an unfinished build could not be taken back, trying again later']);
+  compute.stop();
 });
 
 test('a refusal costs no start, and says every number', async () => {

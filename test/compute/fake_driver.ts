@@ -89,6 +89,8 @@ export class FakeDriver implements ComputeDriver {
     return this.guests.delete(uuid);
   }
 
+  async removeStrays(): Promise<void> {}
+
   async getInfo(uuid: string): Promise<GuestInfo | undefined> {
     const guest = this.guests.get(uuid);
     if (guest === undefined) return undefined;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ranges } from '../../src/domain/memory.ts';
-import { readInstance } from '../../src/domain/read.ts';
+import { readDomain } from '../../src/domain/read.ts';
 import { renderDomain } from '../../src/domain/render.ts';
 import { instanceOf, placedCell, specOf } from './instances.ts';
 
@@ -64,7 +64,7 @@ test('no text of a request becomes markup, and every text survives the round tri
           flavor: { ...instanceOf().flavor, name: flavorName },
         });
         const xml = renderDomain(specOf(instance));
-        expect(readInstance(xml)).toEqual(instance);
+        expect(readDomain(xml).instance).toEqual(instance);
         expect(xml.match(/<devices>/g)).toHaveLength(1);
       },
     ),
@@ -75,14 +75,14 @@ test('no text of a request becomes markup, and every text survives the round tri
 test('a record of many quotes is read back: the parser’s limit for hostile documents does not apply to our own', () => {
   const metadata = Object.fromEntries(Array.from({ length: 200 }, (_, nth) => [`key-${nth}`, '"&<'.repeat(80)]));
   const instance = instanceOf({ metadata });
-  expect(readInstance(renderDomain(specOf(instance)))).toEqual(instance);
+  expect(readDomain(renderDomain(specOf(instance))).instance).toEqual(instance);
 });
 
 test('a domain that is not ours, or whose record is broken, is not an instance', () => {
-  expect(readInstance('<domain><name>x</name></domain>')).toBeUndefined();
+  expect(readDomain('<domain><name>x</name></domain>').instance).toBeUndefined();
   const xml = renderDomain(specOf(instanceOf()));
-  expect(readInstance(xml.replace('&quot;version&quot;:1', '&quot;version&quot;:2'))).toBeUndefined();
-  expect(readInstance(xml.replace('{&quot;version', '{version'))).toBeUndefined();
+  expect(readDomain(xml.replace('&quot;version&quot;:1', '&quot;version&quot;:2')).instance).toBeUndefined();
+  expect(readDomain(xml.replace('{&quot;version', '{version')).instance).toBeUndefined();
 });
 
 test('ranges', () => {

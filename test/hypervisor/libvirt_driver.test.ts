@@ -1,9 +1,10 @@
 /** The driver against a libvirtd whose every word the test decides: what it leaves behind when something fails. */
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ErrorCode, Procedures } from 'node-libvirt';
+import { DomainState, ErrorCode, Procedures } from 'node-libvirt';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeRecord } from '../../src/domain/record.ts';
 import { LibvirtDriver } from '../../src/hypervisor/libvirt_driver.ts';
 import { FakeLibvirtd } from '../node-libvirt/fake_libvirtd.ts';
 import { instanceOf, UUID } from '../domain/instances.ts';
@@ -13,6 +14,7 @@ const CAPABILITIES = `<capabilities><host><cpu><arch>x86_64</arch></cpu><topolog
   <pages unit="KiB" size="4">1000</pages><pages unit="KiB" size="2048">64</pages>
   <cpus num="1"><cpu id="0"/></cpus></cell></cells></topology></host></capabilities>`;
 
+const OTHER_UUID = '11111111-2222-4333-8444-555555555555';
 const DOMAIN = { name: `hn-${UUID}`, uuid: UUID, id: -1 };
 
 let libvirtd: FakeLibvirtd;
@@ -20,20 +22,26 @@ let driver: LibvirtDriver;
 let instancesPath: string;
 /** Procedures called, in order, as far as they change something. */
 let changes: string[];
-let defined: Set<string>;
+/** XML of the one domain there may be. */
+let defined: string | undefined;
 
 beforeEach(async () => {
   libvirtd = await FakeLibvirtd.open();
   changes = [];
-  defined = new Set();
+  defined = undefined;
   instancesPath = join(mkdtempSync(join(tmpdir(), 'hugenode-driver-')), 'instances');
   libvirtd.answer(Procedures.CONNECT_GET_LIB_VERSION, () => ({ version: 9_000_000n }));
   libvirtd.answer(Procedures.CONNECT_GET_CAPABILITIES, () => ({ capabilities: CAPABILITIES }));
   libvirtd.answer(Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, () => ({ callbackID: 1 }));
-  libvirtd.script(Procedures.DOMAIN_LOOKUP_BY_UUID, (call) => call.fail({ code: ErrorCode.NO_DOMAIN }));
-  libvirtd.answer(Procedures.DOMAIN_DEFINE_XML_FLAGS, () => {
+  libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => {
+    if (defined === undefined) call.fail({ code: ErrorCode.NO_DOMAIN });
+    else call.reply(Procedures.DOMAIN_GET_XML_DESC, { xml: defined });
+  });
+  libvirtd.answer(Procedures.DOMAIN_GET_STATE, () => ({ state: DomainState.RUNNING, reason: 1 }));
+  libvirtd.answer(Procedures.DOMAIN_SET_METADATA, () => ({}));
+  libvirtd.answer(Procedures.DOMAIN_DEFINE_XML_FLAGS, ({ xml }) => {
     changes.push('define');
-    defined.add(UUID);
+    defined = xml;
     return { dom: DOMAIN };
   });
   libvirtd.answer(Procedures.DOMAIN_CREATE_WITH_FLAGS, () => {
@@ -46,7 +54,7 @@ beforeEach(async () => {
   });
   libvirtd.answer(Procedures.DOMAIN_UNDEFINE_FLAGS, () => {
     changes.push('undefine');
-    defined.delete(UUID);
+    defined = undefined;
     return {};
   });
   driver = new LibvirtDriver({
@@ -97,7 +105,7 @@ test('a QEMU that dies at its start leaves no domain and no folder', async () =>
   );
   await expect(driver.spawn(instance, null)).rejects.toMatchObject({ errorClass: 'InstanceSpawnFailed' });
   expect(changes).toEqual(['define', 'destroy', 'undefine']);
-  expect(defined.size).toBe(0);
+  expect(defined).toBeUndefined();
   expect(existsSync(folder())).toBe(false);
 });
 
@@ -127,14 +135,75 @@ test('a guest that does not end at once is asked again; one that does not run is
   expect(changes).toEqual(['define', 'undefine']);
 });
 
-test('a uuid that belongs to a domain of someone else is a conflict, and that domain is left alone', async () => {
-  libvirtd.script(Procedures.DOMAIN_DEFINE_XML_FLAGS, (call) => call.fail({ code: ErrorCode.OPERATION_FAILED }));
-  libvirtd.answer(Procedures.DOMAIN_LOOKUP_BY_UUID, () => ({ dom: { name: 'theirs', uuid: UUID, id: 7 } }));
-  await expect(driver.spawn(instance, null)).rejects.toMatchObject({
-    errorClass: 'InstanceConflict',
-    details: { domain: 'theirs' },
-  });
+const theirs = (name: string, record: string) =>
+  `<domain><name>${name}</name><uuid>${UUID}</uuid><metadata><hugenode:instance xmlns:hugenode="urn:hugenode:instance:1">${record}</hugenode:instance></metadata></domain>`;
+
+test.each([
+  ['without metadata', `<domain><name>theirs</name><uuid>${UUID}</uuid></domain>`],
+  ['of another agent', theirs(`other-${UUID}`, encodeRecord(instance))],
+  ['of ours whose record cannot be read', theirs(`hn-${UUID}`, '{"version":2}')],
+  ['that carries the record of another guest', theirs(`hn-${UUID}`, encodeRecord({ ...instance, uuid: OTHER_UUID }))],
+])('a domain %s is a conflict, is no instance, and is left alone', async (_what, xml) => {
+  defined = xml;
+  await expect(driver.spawn(instance, null)).rejects.toMatchObject({ errorClass: 'InstanceConflict' });
+  expect(await driver.getInfo(UUID)).toBeUndefined();
+  expect(await driver.destroy(UUID)).toBe(false);
   expect(changes).toEqual([]);
+});
+
+test('what is read while a build is saved does not hide that it was saved', async () => {
+  const building = { ...instance, launchedAt: null };
+  await driver.spawn(building, null);
+  const reading = driver.getInfo(UUID); // asks for XML, which is still that of the build
+  await driver.saveInstance(instance);
+  await reading;
+  expect((await driver.getInfo(UUID))?.instance.launchedAt ?? null).toBe(instance.launchedAt);
+});
+
+test('starts that take long hold up neither define nor destroy, and each has its whole time', async () => {
+  const many = Array.from({ length: 6 }, (_unused, nth) => UUID.slice(0, -1) + String(nth));
+  libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => call.fail({ code: ErrorCode.NO_DOMAIN }));
+  libvirtd.script(Procedures.DOMAIN_CREATE_WITH_FLAGS, (call) => {
+    changes.push('create');
+    setTimeout(() => call.reply(Procedures.DOMAIN_CREATE_WITH_FLAGS, { dom: DOMAIN }), 150);
+  });
+  const starts = many.map((uuid) => driver.spawn({ ...instance, uuid }, null));
+  await expect.poll(() => changes.filter((change) => change === 'create')).toHaveLength(4);
+  expect(changes.filter((change) => change === 'define')).toHaveLength(6);
+  await Promise.all(starts);
+  expect(changes.filter((change) => change === 'create')).toHaveLength(6);
+});
+
+test('destroying what is gone already removes its files', async () => {
+  await driver.spawn(instance, null);
+  defined = undefined;
+  expect(await driver.destroy(UUID)).toBe(false);
+  expect(existsSync(folder())).toBe(false);
+});
+
+test('strays: folders without a domain go, others stay', async () => {
+  const stray = join(instancesPath, OTHER_UUID);
+  await driver.spawn(instance, null);
+  mkdirSync(stray);
+  mkdirSync(join(instancesPath, 'not-ours'));
+  libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => {
+    const { dom } = call.args(Procedures.DOMAIN_GET_XML_DESC);
+    if (dom.uuid === UUID && defined !== undefined) call.reply(Procedures.DOMAIN_GET_XML_DESC, { xml: defined });
+    else call.fail({ code: ErrorCode.NO_DOMAIN });
+  });
+  await driver.removeStrays();
+  expect([existsSync(stray), existsSync(folder()), existsSync(join(instancesPath, 'not-ours'))]).toEqual([
+    false,
+    true,
+    true,
+  ]);
+});
+
+test('a guest that will not end is a typed error', async () => {
+  await driver.spawn(instance, null);
+  libvirtd.script(Procedures.DOMAIN_DESTROY_FLAGS, (call) => call.fail({ code: ErrorCode.SYSTEM_ERROR, int1: 16 }));
+  await expect(driver.destroy(UUID)).rejects.toMatchObject({ errorClass: 'HypervisorError' });
+  expect(existsSync(folder())).toBe(true);
 });
 
 test('libvirt that is not there is a HypervisorUnavailable that says what to do', async () => {
