@@ -19,6 +19,7 @@ import { BrokerConnection, BrokerUnavailableError, Notifier, RpcServer } from '.
 import { brokerOptions } from './settings/broker_options.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
+import { UndoStack } from './undo.ts';
 
 export type Agent = { stop(): Promise<void> };
 
@@ -33,20 +34,46 @@ const OUTBOX_DRAIN_MS = 5_000;
  * @throws what connecting to libvirt or the broker throws: there is no agent without either.
  */
 export async function startAgent(settings: Settings, log: Logger): Promise<Agent> {
+  // Stopping is taking back what starting took, newest first; so is a start that fails half-way.
+  const taken = new UndoStack();
+  try {
+    await takeUp(settings, log, taken);
+  } catch (error) {
+    await taken.unwind();
+    throw error;
+  }
+  log.info('taking requests', { api: API_VERSION, topic: `${settings.rpc.topic}.${settings.host}` });
+  return {
+    async stop() {
+      for (const { step, error } of await taken.unwind())
+        log.error('not stopped in order', { step, error: String(error) });
+      log.info('stopped');
+    },
+  };
+}
+
+async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promise<void> {
   const lock = await lockAgent(settings.instances.domain_prefix);
+  taken.push('lock', () => lock.release());
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
+  taken.push('libvirt', () => driver.close());
   await driver.open();
   await checkReserved(settings, driver);
   const broker = await BrokerConnection.open(brokerOptions(settings, 'hugenode serve', log));
+  taken.push('broker', () => broker.close());
+
   const flags = { durable: settings.rpc.durable_queues };
   const notifier = new Notifier(broker, flags);
-  const meter = meterOf(settings, driver, notifier, log);
   const outbox = outboxOf(settings, notifier, log);
+  taken.push('notifications', () => outbox.drained(OUTBOX_DRAIN_MS));
+  const meter = meterOf(settings, driver, notifier, log);
+  taken.push('metering', () => meter.stop());
   const compute = computeOf(settings, driver, log, (event) => {
     if (settings.notifications.enabled) outbox.post(event);
     if (event.kind === 'create.end') meter.watch(event.instance.uuid);
     if (event.kind === 'delete.start') meter.unwatch(event.instance.uuid);
   });
+  taken.push('compute', () => compute.stop());
   driver.onLifecycle(({ uuid, event }) => log.debug('domain event', { instance: uuid, event }));
 
   await compute.recover();
@@ -61,20 +88,7 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
     flags,
     logger: log,
   });
-  log.info('taking requests', { api: API_VERSION, topic: `${settings.rpc.topic}.${settings.host}` });
-
-  return {
-    async stop() {
-      await server.stop(settings.rpc.stop_timeout_ms);
-      compute.stop();
-      await meter.stop();
-      await outbox.drained(OUTBOX_DRAIN_MS);
-      await broker.close();
-      await driver.close();
-      lock.release();
-      log.info('stopped');
-    },
-  };
+  taken.push('requests', () => server.stop(settings.rpc.stop_timeout_ms));
 }
 
 function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, log: Logger): Meter {

@@ -57,12 +57,20 @@ const tasks = new Listr(story, {
   fallbackRenderer: 'simple',
 });
 
+let failure: string | undefined;
 try {
   await tasks.run();
-  process.stdout.write(`\nDone in ${((performance.now() - beganMs) / 1000).toFixed(1)} s; nothing is left behind.\n`);
 } catch (error) {
-  process.stderr.write(`\nThe demo ended early: ${error instanceof Error ? error.message : String(error)}\n`);
+  failure = error instanceof Error ? error.message : 'for an unknown reason';
+}
+const left = await world.close();
+for (const what of left) process.stderr.write(`left behind: ${what}\n`);
+if (failure !== undefined) {
+  process.stderr.write(`\nThe demo ended early: ${failure}\n`);
+}
+if (failure === undefined && left.length === 0) {
+  const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
+  process.stdout.write(`\nDone in ${seconds} s; nothing is left behind.\n`);
+} else {
   process.exitCode = 1;
-} finally {
-  await world.close();
 }

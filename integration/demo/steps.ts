@@ -24,7 +24,8 @@ export async function refused(world: DemoWorld): Promise<string> {
   try {
     await world.call('create_instance', request(world, pages));
   } catch (error) {
-    if (error instanceof RemoteError) return `asked for ${pages} pages of 2 MiB\n${error.className}: ${error.message}`;
+    if (error instanceof RemoteError && error.className === 'ComputeResourcesUnavailable')
+      return `asked for ${pages} pages of 2 MiB\n${error.className}: ${error.message}`;
     throw error;
   }
   throw new Error(`a request for ${pages} pages was admitted although ${world.freePagesBefore} are free`);

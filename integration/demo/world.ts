@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { hostname } from 'node:os';
 import { promisify } from 'node:util';
-import { BrokerConnection, RpcClient } from '../../src/rpc/index.ts';
+import { BrokerConnection, RemoteError, RpcClient } from '../../src/rpc/index.ts';
 import type { InstanceView } from '../../src/api/views.ts';
 import { loadSettings } from '../../src/settings/load.ts';
 import { UndoStack } from '../../src/undo.ts';
@@ -63,10 +63,7 @@ export class DemoWorld {
     this.#undo.push('tap', () => tap.close());
     this.#tap = tap;
     // Whatever happens from here on, the guest is not left running.
-    this.#undo.push(
-      'instance',
-      async () => void (await this.call('delete_instance', { uuid: this.uuid }).catch(() => undefined)),
-    );
+    this.#undo.push('instance', () => this.#removeInstance());
     return `takes requests after ${tookMs} ms on ${topic}.${hostname()}, virtual host ${vhost}`;
   }
 
@@ -89,10 +86,16 @@ export class DemoWorld {
     return this.instance;
   }
 
-  async close(): Promise<void> {
-    for (const { step, error } of await this.#undo.unwind()) {
-      process.stderr.write(`left behind: ${step}: ${String(error)}\n`);
-      process.exitCode = 1;
+  /** Takes everything back; returns what could not be. */
+  async close(): Promise<string[]> {
+    return (await this.#undo.unwind()).map(({ step, error }) => `${step}: ${String(error)}`);
+  }
+
+  async #removeInstance(): Promise<void> {
+    try {
+      await this.call('delete_instance', { uuid: this.uuid });
+    } catch (error) {
+      if (!(error instanceof RemoteError) || error.className !== 'InstanceNotFound') throw error;
     }
   }
 }

@@ -4,7 +4,8 @@
  * While a QEMU starts, its pages leave the pool gradually and late, so the kernel's free count may already lack pages
  * that are also claimed. Two bounds decide what can be decided:
  *   - counted twice (free minus every unsettled claim): what fits here fits for certain;
- *   - counted once, as taken already (free alone): what does not fit here does not fit however the starts proceed.
+ *   - counted once, as taken already (free alone): what does not fit here fits only if a start fails, and is not made
+ *     to wait for that.
  * Between the two the request depends on starts under way, and has to be decided again when one settles.
  */
 import { fit, type FitResult, type Placement } from './fit.ts';

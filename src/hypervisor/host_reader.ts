@@ -14,7 +14,7 @@ export class HostReader {
     this.#link = link;
   }
 
-  /** Nodes, CPUs and page sizes: fixed as long as the machine runs. */
+  /** Nodes, CPUs, page sizes and domain types, as they were when first asked. */
   async topology(): Promise<Topology> {
     this.#topology ??= this.#readTopology().catch((error: unknown) => {
       this.#topology = undefined;

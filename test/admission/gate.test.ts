@@ -80,7 +80,7 @@ test('pages promised to someone else are not free', async () => {
   });
 });
 
-test('what cannot fit however the starts proceed is refused at once', async () => {
+test('what cannot fit when the starts under way succeed is refused at once', async () => {
   const { gate } = poolOf(32, 60_000);
   await admitted(gate.admit('first', guestOf(16)));
   expect(await gate.admit('too large', guestOf(33))).toMatchObject({ admitted: false });
