@@ -192,7 +192,7 @@ test('a broker connection that breaks during a build: the caller gets the answer
 test('a second agent for the same guests does not start', async () => {
   const { code, stderr } = await stage.cli('serve');
   expect(code).toBe(2);
-  expect(stderr).toContain('runs on this machine already');
+  expect(stderr).toContain('another agent on this machine has the same instances.domain_prefix');
 });
 
 test('a reserve that matches nothing on this host is refused at start, by its entry', async () => {

@@ -3,7 +3,7 @@
  * earlier agent left half-built, and only then takes requests. Stopping is the same in reverse.
  */
 import { AdmissionGate } from './admission/gate.ts';
-import { lockAgent } from './agent_lock.ts';
+import { lockSetting } from './agent_lock.ts';
 import { ClaimLedger } from './admission/claims.ts';
 import type { NodePages } from './admission/host_memory.ts';
 import { API_VERSION, apiEndpoint } from './api/endpoint.ts';
@@ -53,8 +53,10 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
 }
 
 async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promise<void> {
-  const lock = await lockAgent(settings.instances.domain_prefix);
-  taken.push('lock', () => lock.release());
+  for (const setting of ['domain_prefix', 'path'] as const) {
+    const lock = await lockSetting(`instances.${setting}`, settings.instances[setting]);
+    taken.push('lock', () => lock.release());
+  }
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   taken.push('libvirt', () => driver.close());
   await driver.open();

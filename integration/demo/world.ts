@@ -1,6 +1,8 @@
 /** What the demo runs in: a virtual host of its own on the machine's broker, the agent, a client and a tap. */
 import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { BrokerConnection, RemoteError, RpcClient } from '../../src/rpc/index.ts';
 import type { InstanceView } from '../../src/api/views.ts';
@@ -12,6 +14,8 @@ import { TINY_IMAGES_PATH } from '../tiny_guest.ts';
 import type { VirtType } from '../virt_type.ts';
 
 const run = promisify(execFile);
+/** Where QEMU's user gets through, unlike to a clone in somebody's home. */
+const INSTANCES_PATH = '/var/lib/hugenode-demo/instances';
 const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class DemoWorld {
@@ -44,8 +48,10 @@ export class DemoWorld {
       'images.path': TINY_IMAGES_PATH,
       // An agent that runs here for real must not meet the demo's guest.
       'instances.domain_prefix': 'hugenode-demo-',
+      'instances.path': INSTANCES_PATH,
       'log.level': 'debug',
     };
+    this.#undo.push('folder', () => rm(dirname(INSTANCES_PATH), { recursive: true, force: true }));
     const began = performance.now();
     const agent = await AgentProcess.start(settingsArgs(overrides), (line) => this.log.push(line));
     this.#undo.push('agent', async () => void (await agent.end()));

@@ -158,7 +158,7 @@ export class LibvirtDriver implements ComputeDriver {
   async saveInstance(instance: Instance): Promise<void> {
     const domain = this.#domainOf(instance.uuid);
     const both = DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG;
-    await this.#questions.use((connection) =>
+    await this.#changes.use((connection) =>
       connection.setDomainMetadata(domain, {
         type: DomainMetadataType.ELEMENT,
         metadata: recordElement(instance),

@@ -1,5 +1,7 @@
 /** An agent for the bench: the shipped configuration on a virtual host of its own on the machine's broker. */
 import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AgentProcess, settingsArgs, type LogLine } from '../../integration/agent_process.ts';
 import { TINY_IMAGES_PATH } from '../../integration/tiny_guest.ts';
@@ -12,6 +14,7 @@ const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
 
 export const BENCH_HOST = 'bench';
 export const BENCH_PREFIX = 'hnb-';
+const BENCH_FOLDER = '/var/lib/hugenode-bench';
 
 export type AgentRun = { client: RpcClient; pid: number; log: LogLine[]; close: () => Promise<void> };
 
@@ -28,10 +31,12 @@ export async function runAgent(virtType: VirtType): Promise<AgentRun> {
     'rpc.transport_url': url,
     'images.path': TINY_IMAGES_PATH,
     'instances.domain_prefix': BENCH_PREFIX,
+    'instances.path': join(BENCH_FOLDER, 'instances'),
     'libvirt.virt_type': virtType,
     // The phases of a build are in its debug lines.
     'log.level': 'debug',
   };
+  undo.push('folder', () => rm(BENCH_FOLDER, { recursive: true, force: true }));
   const agent = await AgentProcess.start(settingsArgs(overrides), (line) => log.push(line));
   undo.push('agent', async () => void (await agent.end()));
   const broker = await BrokerConnection.open({ transportUrl: url, clientName: 'bench', logger: QUIET });
