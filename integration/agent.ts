@@ -62,7 +62,8 @@ export class AgentStage {
     const api = new BrokerApi({ amqpPort: inject('amqpPort'), managementPort: inject('managementPort') });
     const url = await api.vhost(vhost);
     const broker = await BrokerConnection.open({ transportUrl: url, clientName: 'test', logger: QUIET });
-    const client = await RpcClient.open(broker, { exchange: 'hugenode', topic: 'hugenode', logger: QUIET });
+    const flags = { durable: overrides['rpc.durable_queues'] === true };
+    const client = await RpcClient.open(broker, { exchange: 'hugenode', topic: 'hugenode', flags, logger: QUIET });
     const folder = await mkdtemp(join(tmpdir(), `hugenode-${vhost}-`));
     // QEMU runs as another user and has to get through.
     await chmod(folder, 0o755);

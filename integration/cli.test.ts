@@ -1,6 +1,6 @@
 /** The command line as an operator uses it: tables, JSON, help and exit codes. */
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { hostView, instanceView } from '../src/api/views.ts';
 import { AgentStage } from './agent.ts';
 import { runLauncher } from './agent_process.ts';
@@ -67,6 +67,14 @@ test.each([
   expect(result).toMatchObject({ code, stdout: '' });
   expect(result.stderr).toContain(part);
   expect(result.stderr).not.toContain('hidden');
+});
+
+test('durable queues, as amqp_durable_queues of oslo.messaging has them', async () => {
+  const durable = await AgentStage.set('cli-durable', { 'rpc.durable_queues': true });
+  onTestFinished(() => durable.clear());
+  expect(await durable.cli('host')).toMatchObject({ code: 0, stderr: '' });
+  const exchanges = await durable.api.exchanges(durable.vhost);
+  expect(exchanges.find((one) => one.name === 'hugenode')).toMatchObject({ durable: true });
 });
 
 test('--help has examples and the exit codes', async () => {

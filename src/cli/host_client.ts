@@ -28,7 +28,12 @@ export class HostClient {
       ...brokerOptions(settings, 'hugenode cli', logger),
       initialRetries: 0,
     });
-    const client = await RpcClient.open(broker, { exchange: settings.rpc.exchange, topic: settings.rpc.topic, logger });
+    const client = await RpcClient.open(broker, {
+      exchange: settings.rpc.exchange,
+      topic: settings.rpc.topic,
+      flags: { durable: settings.rpc.durable_queues },
+      logger,
+    });
     return new HostClient(broker, client, host, settings.rpc.response_timeout_ms);
   }
 

@@ -27,6 +27,7 @@ export type LinkOptions = {
 
 const ATTEMPTS = 4;
 const FIRST_DELAY_MS = 200;
+const RETIRED_POLL_MS = 5_000;
 
 export class LibvirtLink {
   readonly #options: LinkOptions;
@@ -44,9 +45,11 @@ export class LibvirtLink {
    * HypervisorError where libvirt refuses; {@link hasLibvirtCode} tells why.
    */
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await this.#connection();
     try {
-      return await work(await this.#connection());
+      return await work(connection);
     } catch (error) {
+      if (error instanceof CallTimeoutError) this.#retire(connection);
       if (error instanceof LibvirtError && !(error instanceof AuthError)) throw refused(error);
       throw isTransportError(error) ? unavailable(error) : error;
     }
@@ -55,6 +58,22 @@ export class LibvirtLink {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#current?.close();
+  }
+
+  /**
+   * A call that timed out keeps its place on the connection until libvirtd answers, which may be never: new calls go to a
+   * new connection. The old one is closed when what is under way on it has ended.
+   */
+  #retire(connection: Connection): void {
+    if (this.#current !== connection) return;
+    this.#current = undefined;
+    this.#options.log.warn('a libvirt call timed out, going on with a new connection', { uri: this.#options.uri });
+    const timer = setInterval(() => {
+      if (!connection.isClosed && connection.stats.inFlight > 0 && !this.#closed) return;
+      clearInterval(timer);
+      connection.close().catch(() => undefined);
+    }, RETIRED_POLL_MS);
+    timer.unref();
   }
 
   async #connection(): Promise<Connection> {

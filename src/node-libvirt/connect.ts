@@ -90,8 +90,9 @@ async function openSocket(path: string, timeoutMs: number, signal: AbortSignal |
   socket.once('connect', () => resolve(socket));
   socket.once('error', (error: NodeJS.ErrnoException) => reject(connectError(path, error.code ?? 'UNKNOWN', error)));
   signal?.addEventListener('abort', onAbort, { once: true });
-  socket.setTimeout(timeoutMs, onTimeout);
   try {
+    // Infinity is no timeout; a timer holds 2^31 - 1 ms at most.
+    if (Number.isFinite(timeoutMs)) socket.setTimeout(Math.min(timeoutMs, 2 ** 31 - 1), onTimeout);
     return await promise;
   } catch (error) {
     socket.destroy();

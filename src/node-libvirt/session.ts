@@ -243,7 +243,11 @@ export class Session {
   #onKeepalive(header: PacketHeader): void {
     const { version, PING, PONG } = KeepaliveProgram;
     if (header.version !== version) throw unexpected(header, 'no such version of the keepalive program');
-    if (header.procedure === PING) return this.#sendKeepalive(PONG);
+    if (header.procedure === PING) {
+      // A peer that reads nothing gets no more of them: those that wait to be sent already prove life.
+      if (!this.#stream.writableNeedDrain) this.#sendKeepalive(PONG);
+      return;
+    }
     if (header.procedure !== PONG) throw unexpected(header, 'keepalive is PING or PONG');
   }
 

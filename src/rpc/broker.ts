@@ -6,7 +6,7 @@
 // ends the process: every amqplib object that may emit `error` has a listener from its first moment.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Channel, type RecoveringChannelModel } from 'amqplib';
+import { connect, type Channel, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
 import { BrokerUnavailableError } from './errors.ts';
 import { KeptChannel } from './kept_channel.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
@@ -133,6 +133,22 @@ export class BrokerConnection {
   }
 }
 
+/**
+ * One round trip on a new connection. A broker that is going down can close it in the same breath as it opens it; amqplib
+ * 2.3 then keeps the dead connection and never hears of it. Rejecting here makes it connect again.
+ */
+async function proveAlive(model: ChannelModel): Promise<void> {
+  const lost = Promise.withResolvers<never>();
+  // amqplib has no listener of its own yet, and an `error` without one ends the process.
+  const onError = (error: Error): void => lost.reject(error);
+  model.once('error', onError);
+  model.once('close', () => lost.reject(new Error('closed while it was opened')));
+  lost.promise.catch(() => {});
+  const probe = await Promise.race([model.createChannel(), lost.promise]);
+  probe.on('error', () => {});
+  probe.close().catch(() => {});
+}
+
 async function recoveringModel(
   url: TransportUrl,
   options: BrokerOptions,
@@ -165,6 +181,7 @@ async function recoveringModel(
       initialMaxRetries: options.initialRetries ?? DEFAULT_INITIAL_RETRIES,
       // Listeners first: the first attempt's events are wanted too.
       waitForConnect: false,
+      setup: proveAlive,
     },
   });
   model.on('connect', () => {

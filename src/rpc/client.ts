@@ -82,6 +82,7 @@ export class RpcClient {
    * `not-encodable`, or the signal's reason. Except for the first and third the method may still run.
    */
   async call(method: string, args: Record<string, unknown>, options: CallOptions = {}): Promise<unknown> {
+    assertTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     options.signal?.throwIfAborted();
     const msgId = hexId();
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -231,4 +232,10 @@ export class RpcClient {
 function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new Error('the call was aborted');
+}
+
+/** Longer is more than a timer can, and what is no number of ms the broker refuses by closing the channel. */
+function assertTimeout(timeoutMs: number): void {
+  if (timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1) return;
+  throw new RangeError(`timeoutMs must be above 0 and below 2^31, not ${timeoutMs}`);
 }

@@ -346,11 +346,17 @@ function seal(fields: Fields): string {
 
 function stringify(value: Fields): string {
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(value, finite);
   } catch (error) {
-    // A bigint, a cycle, too deep or too large.
+    // A bigint, NaN, a cycle, too deep or too large.
     throw new RpcError('not-encodable', 'the message cannot be written as JSON', { cause: error });
   }
+}
+
+/** JSON.stringify would write null for these, and nobody would know. */
+function finite(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} is no JSON number`);
+  return value;
 }
 
 function isFields(value: unknown): value is Fields {

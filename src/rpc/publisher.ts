@@ -43,6 +43,7 @@ export class Publisher {
         // A publish to an exchange that went away closes this channel: declare anew before the next one.
         declared.clear();
         returned.clear();
+        await roundTrip(channel);
         channel.on('return', (message: Message) => returned.add(String(message.properties.messageId)));
       },
       logger,
@@ -51,7 +52,10 @@ export class Publisher {
     const declarations = await KeptChannel.open(model, {
       purpose: 'declare for publishing',
       create: (connection) => connection.createChannel(),
-      setup: async () => declared.clear(),
+      setup: async (channel) => {
+        declared.clear();
+        await roundTrip(channel);
+      },
       logger,
       brokerClosed,
     });
@@ -133,4 +137,12 @@ function properties(options: PublishOptions, messageId: string | undefined) {
     ...(options.expirationMs !== undefined && { expiration: String(Math.max(0, Math.round(options.expirationMs))) }),
     ...(messageId !== undefined && { messageId }),
   };
+}
+
+/**
+ * Fails on a channel that died while it was being opened: its `close` may have come before anyone listened for it, and
+ * it would be kept for ever. These channels consume nothing, so the prefetch count means nothing to them.
+ */
+async function roundTrip(channel: Channel): Promise<void> {
+  await channel.prefetch(0);
 }

@@ -18,7 +18,9 @@ export interface ReturnAddress {
 
 export type Outcome = { result: unknown } | { failure: Failure };
 
-const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 4_000];
+// 64 s in all: after an outage oslo.messaging's clients come back within half a minute, with their queue.
+const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 4_000, ...Array<number>(7).fill(8_000)];
+const LOSS_DELAY_MS = 250;
 // Each holds a body: beyond this many, a reply to a vanished caller is dropped at once.
 const MAX_BACKGROUND_RETRIES = 256;
 // A body that the broker refuses time and again is not tried for ever.
@@ -38,7 +40,7 @@ export class ReplySender {
 
   /**
    * Resolves when the broker has the reply, or when nobody is there to get it (it is then tried again in the
-   * background for some 8 s). Throws RpcError `not-encodable` before anything was sent.
+   * background for about a minute). Throws RpcError `not-encodable` before anything was sent.
    */
   async send(to: ReturnAddress, outcome: Outcome): Promise<void> {
     // One unique id for all tries: a caller that got the reply although its confirmation was lost knows it again.
@@ -102,6 +104,7 @@ export class ReplySender {
         const isLoss = error instanceof BrokerUnavailableError && !this.#stop.signal.aborted;
         this.#logger.debug('reply not sent', { msgId: to.msgId, reason: reasonOf(error), isLoss });
         if (!isLoss) break;
+        await delay(LOSS_DELAY_MS, undefined, { signal: this.#stop.signal }).catch(() => {});
       }
     }
     this.#logger.error('reply lost', { msgId: to.msgId, queue: to.replyQueue });

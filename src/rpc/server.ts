@@ -125,6 +125,8 @@ export class RpcServer {
     // All are declared before the first delivery, in oslo's order.
     for (const declare of queues.values()) await declare(channel);
     for (const queue of queues.keys()) await this.#consume(channel, queue);
+    // Told to stop meanwhile: what was just begun is ended, or each delivery would be handed back and come again.
+    if (this.#isStopping) await this.#cancelAll(channel);
   }
 
   async #consume(channel: Channel, queue: string): Promise<void> {
@@ -142,6 +144,7 @@ export class RpcServer {
     const again = async (): Promise<void> => {
       await this.#queues().get(queue)?.(channel);
       await this.#consume(channel, queue);
+      if (this.#isStopping) await this.#cancelAll(channel);
       this.#logger.info('queue consumed again', { queue });
     };
     again().catch(async (error: unknown) => {

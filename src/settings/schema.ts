@@ -11,8 +11,6 @@ const flag = (about: string, standard: boolean) => z.boolean().default(standard)
 const text = (about: string, standard: string) => z.string().default(standard).describe(about);
 const durationMs = (about: string, standard: number, least = 1) =>
   z.int().min(least).max(86_400_000).default(standard).describe(about);
-const count = (about: string, standard: number, least = 0) =>
-  z.int().min(least).max(1_000_000).default(standard).describe(about);
 
 const reservedHugePages = z.strictObject({
   node: z.int().min(0).describe('host NUMA node'),
@@ -33,7 +31,12 @@ const rpc = z.strictObject({
     1000,
   ),
   connect_timeout_ms: durationMs('how long a connection attempt may take, in ms', 10_000),
-  prefetch: count('requests worked on at the same time', 64, 1),
+  prefetch: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(64)
+    .describe('requests taken from each queue and worked on at the same time (AMQP holds 65535 at most)'),
   durable_queues: flag('declare durable exchanges and queues (amqp_durable_queues of oslo.messaging)', false),
   response_timeout_ms: durationMs('how long the command line waits for an answer, in ms', 120_000),
   stop_timeout_ms: durationMs('how long a stopping agent waits for requests under way, in ms', 60_000),

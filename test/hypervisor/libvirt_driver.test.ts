@@ -206,6 +206,14 @@ test('a guest that will not end is a typed error', async () => {
   expect(existsSync(folder())).toBe(true);
 });
 
+test('calls that libvirt never answers do not hold up those that come after them', async () => {
+  libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, () => undefined);
+  const stuck = Array.from({ length: 4 }, () => driver.getInfo(UUID).catch((error: Error) => error.name));
+  expect(await Promise.all(stuck)).toEqual(Array.from({ length: 4 }, () => 'HypervisorUnavailable'));
+  libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => call.fail({ code: ErrorCode.NO_DOMAIN }));
+  expect(await driver.getInfo(UUID)).toBeUndefined();
+});
+
 test('libvirt that is not there is a HypervisorUnavailable that says what to do', async () => {
   await libvirtd[Symbol.asyncDispose]();
   await expect(driver.readHostMemory()).rejects.toMatchObject({ errorClass: 'HypervisorUnavailable' });
