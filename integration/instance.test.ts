@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
 import { Link } from './broker.ts';
-import { samplesOf, Tap } from './tap.ts';
+import { samplesOf, Tap, type Tapped } from './tap.ts';
 import { TINY_IMAGE_ID, waitForReady } from './tiny_guest.ts';
 
 const PAGES = 64;
@@ -73,7 +73,9 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
   expect(await stage.domains()).toEqual([]);
   expect(existsSync(created.console_log)).toBe(false);
 
-  const events = notifications.seen.filter((one) => one.payload['instance_id'] === created.uuid);
+  const isOurs = (one: Tapped) => one.payload['instance_id'] === created.uuid;
+  await notifications.first((one) => isOurs(one) && one.eventType === 'compute.instance.delete.end', 5000);
+  const events = notifications.seen.filter(isOurs);
   expect(events.map((one) => [one.eventType, one.priority, one.publisherId])).toEqual([
     ['compute.instance.create.start', 'INFO', `compute.${stage.host}`],
     ['compute.instance.create.end', 'INFO', `compute.${stage.host}`],
