@@ -6,7 +6,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -64,8 +63,8 @@ export class AgentStage {
     const broker = await BrokerConnection.open({ transportUrl: url, clientName: 'test', logger: QUIET });
     const flags = { durable: overrides['rpc.durable_queues'] === true };
     const client = await RpcClient.open(broker, { exchange: 'hugenode', topic: 'hugenode', flags, logger: QUIET });
-    const folder = await mkdtemp(join(tmpdir(), `hugenode-${vhost}-`));
-    // QEMU runs as another user and has to get through.
+    const folder = await mkdtemp(`/var/tmp/hugenode-${vhost}-`);
+    // QEMU runs as another user and has to get through; /tmp may be a tmpfs, which has no direct I/O.
     await chmod(folder, 0o755);
     const stage = new AgentStage({ api, vhost, client }, broker, folder, overrides);
     await stage.removeGuests();

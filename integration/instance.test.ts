@@ -1,5 +1,7 @@
 /** The life of one instance, end to end: bus, pages, console, samples, notifications, restart, delete. */
 import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
 import { Link } from './broker.ts';
@@ -89,6 +91,27 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
     state: 'active',
   });
   expect(events[1]?.context).toMatchObject({ request_id: expect.stringMatching(/^req-/) });
+});
+
+test('a raw disk image: each guest has a copy of its own, grown to its flavor, which goes with it', async () => {
+  const images = await mkdtemp('/var/tmp/hugenode-images-');
+  onTestFinished(() => rm(images, { recursive: true, force: true }));
+  await chmod(images, 0o755);
+  await mkdir(join(images, 'blank'));
+  await writeFile(join(images, 'blank', 'disk.raw'), Buffer.alloc(4 * 2 ** 20));
+  await stage.end();
+  await stage.start({ 'images.path': images });
+  const created = await stage.create({ flavor: { ...flavorOf(40), disk_gb: 1 }, image: 'blank' });
+  const disk = join(stage.instancesPath, created.uuid, 'disk.raw');
+  expect(await stat(disk)).toMatchObject({ size: 2 ** 30, mode: 0o100600 });
+  expect((await stat(disk)).blocks * 512).toBeLessThan(2 ** 20);
+  const commandLine = await readFile(`/proc/${await stage.pidOf(created.uuid)}/cmdline`, 'utf8');
+  expect(commandLine).toContain(disk);
+  await stage.call('delete_instance', { uuid: created.uuid });
+  expect(existsSync(disk)).toBe(false);
+  expect(existsSync(join(images, 'blank', 'disk.raw'))).toBe(true);
+  await stage.end();
+  await stage.start({});
 });
 
 test('a restarted agent knows its instances and goes on metering them', async () => {
