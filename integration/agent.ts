@@ -15,6 +15,7 @@ import { readHoldings } from '../src/host/numa_maps.ts';
 import { BrokerConnection, RpcClient } from '../src/rpc/index.ts';
 import {
   AgentProcess,
+  QUIET,
   runLauncher,
   settingsArgs,
   type CommandResult,
@@ -25,7 +26,6 @@ import { BrokerApi } from './broker.ts';
 import { TINY_IMAGES_PATH } from './tiny_guest.ts';
 
 const run = promisify(execFile);
-const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class AgentStage {
   readonly api: BrokerApi;

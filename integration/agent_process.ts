@@ -9,6 +9,9 @@ const START_TIMEOUT_MS = 30_000;
 export const LAUNCHER = join(ROOT, 'src', 'cli', 'hugenode');
 export const SHIPPED_CONFIG = join(ROOT, 'config', 'hugenode.yaml');
 
+/** A logger for clients that tests and demo hold themselves. */
+export const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
 export type LogLine = Readonly<Record<string, unknown>>;
 export type Overrides = Readonly<Record<string, string | number | boolean>>;
 export type CommandResult = { code: number; stdout: string; stderr: string };

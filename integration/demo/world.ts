@@ -8,7 +8,7 @@ import { BrokerConnection, RemoteError, RpcClient } from '../../src/rpc/index.ts
 import type { InstanceView } from '../../src/api/views.ts';
 import { loadSettings } from '../../src/settings/load.ts';
 import { UndoStack } from '../../src/undo.ts';
-import { AgentProcess, settingsArgs, SHIPPED_CONFIG, type LogLine } from '../agent_process.ts';
+import { AgentProcess, QUIET, settingsArgs, SHIPPED_CONFIG, type LogLine } from '../agent_process.ts';
 import { Tap } from '../tap.ts';
 import { TINY_IMAGES_PATH } from '../tiny_guest.ts';
 import type { VirtType } from '../virt_type.ts';
@@ -16,7 +16,6 @@ import type { VirtType } from '../virt_type.ts';
 const run = promisify(execFile);
 /** Where QEMU's user gets through, unlike to a clone in somebody's home. */
 const INSTANCES_PATH = '/var/lib/hugenode-demo/instances';
-const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export class DemoWorld {
   readonly uuid: string;

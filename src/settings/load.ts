@@ -75,24 +75,17 @@ function* environmentEntries(env: Readonly<Record<string, string | undefined>>):
   }
 }
 
+/** Settings are sections of keys: a path has one or two parts. */
 function assign(tree: Tree, path: readonly string[], value: string): void {
-  const [key, ...rest] = path;
-  if (key === undefined) return;
-  if (rest.length === 0) {
-    tree[key] = fromText(schemaAt([...path]), value);
+  const [section = '', key, ...deeper] = path;
+  if (deeper.length > 0) throw new SettingsError(`unknown setting ${path.join('.')}`);
+  const parsed = fromText(schemaAt(path), value);
+  if (key === undefined) {
+    tree[section] = parsed;
     return;
   }
-  const below = tree[key];
-  const branch: Tree = isTree(below) ? below : {};
-  tree[key] = branch;
-  assignBelow(branch, rest, value, [key]);
-}
-
-function assignBelow(tree: Tree, path: readonly string[], value: string, above: readonly string[]): void {
-  const [key, ...rest] = path;
-  if (key === undefined) return;
-  if (rest.length > 0) throw new SettingsError(`unknown setting ${[...above, ...path].join('.')}`);
-  tree[key] = fromText(schemaAt([...above, key]), value);
+  const below = tree[section];
+  tree[section] = { ...(isTree(below) ? below : {}), [key]: parsed };
 }
 
 /** Text as the key's own type wants it: as it stands where it fits (a password of digits stays text), else as YAML. */

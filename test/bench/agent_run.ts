@@ -3,14 +3,13 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AgentProcess, settingsArgs, type LogLine } from '../../integration/agent_process.ts';
+import { AgentProcess, QUIET, settingsArgs, type LogLine } from '../../integration/agent_process.ts';
 import { TINY_IMAGES_PATH } from '../../integration/tiny_guest.ts';
 import type { VirtType } from '../../integration/virt_type.ts';
 import { BrokerConnection, RpcClient } from '../../src/rpc/index.ts';
 import { UndoStack } from '../../src/undo.ts';
 
 const run = promisify(execFile);
-const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export const BENCH_HOST = 'bench';
 export const BENCH_PREFIX = 'hnb-';
