@@ -23,6 +23,7 @@ import {
   type Overrides,
 } from './agent_process.ts';
 import { BrokerApi } from './broker.ts';
+import { poolCount } from './page_pool.ts';
 import { TINY_IMAGES_PATH } from './tiny_guest.ts';
 
 const run = promisify(execFile);
@@ -177,11 +178,6 @@ export function createArgs(over: Record<string, unknown> = {}): Record<string, u
 /** A flavor of that many 2 MiB pages. */
 export function flavorOf(pages: number, extraSpecs: Record<string, string> = { 'hw:mem_page_size': '2MB' }) {
   return { id: 'f-1', name: 'hp.test', vcpus: 1, memory_mb: pages * 2, disk_gb: 0, extra_specs: extraSpecs };
-}
-
-/** Counters of the 2 MiB pool of the whole host. */
-export async function poolCount(file: 'free_hugepages' | 'resv_hugepages' | 'nr_hugepages'): Promise<number> {
-  return Number(await readFile(`/sys/kernel/mm/hugepages/hugepages-2048kB/${file}`, 'utf8'));
 }
 
 /** Waits until the pool has as many free pages as before: the last process may still be giving its own back. */

@@ -1,7 +1,8 @@
 /** What the wire brings that is no proper request: each gets a clear answer where one is possible, and nothing breaks. */
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { AgentStage, createArgs, flavorOf, poolCount } from './agent.ts';
+import { AgentStage, createArgs, flavorOf } from './agent.ts';
+import { poolCount } from './page_pool.ts';
 
 let stage: AgentStage;
 let connection: ChannelModel;

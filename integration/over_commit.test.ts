@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostView } from '../src/api/views.ts';
 import { RemoteError } from '../src/rpc/index.ts';
-import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
+import { AgentStage, createArgs, flavorOf, freePagesBack } from './agent.ts';
+import { poolCount } from './page_pool.ts';
 
 const PAGES = 16;
 const FITTING = 7;

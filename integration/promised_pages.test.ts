@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { AgentStage, createArgs, flavorOf, freePagesBack, poolCount } from './agent.ts';
+import { AgentStage, createArgs, flavorOf, freePagesBack } from './agent.ts';
+import { poolCount } from './page_pool.ts';
 
 const MAPPED = 100;
 

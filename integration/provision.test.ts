@@ -4,7 +4,7 @@ import { chmod, cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { poolCount } from './agent.ts';
+import { poolCount } from './page_pool.ts';
 
 type Outcome = { code: number; stdout: string };
 

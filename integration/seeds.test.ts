@@ -11,7 +11,8 @@ import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vites
 import { z } from 'zod';
 import { renderDomain } from '../src/domain/render.ts';
 import { instanceOf, placedCell, specOf } from '../test/domain/instances.ts';
-import { freePagesBack, poolCount } from './agent.ts';
+import { freePagesBack } from './agent.ts';
+import { poolCount } from './page_pool.ts';
 
 const run = promisify(execFile);
 const backendSchema = z.record(z.string(), z.unknown());

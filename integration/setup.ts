@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { Broker, lackingForBroker } from './broker.ts';
+import { poolCount } from './page_pool.ts';
 import { ensureTinyGuest } from './tiny_guest.ts';
 import { decideVirtType, type VirtType } from './virt_type.ts';
 
@@ -22,7 +23,6 @@ declare module 'vitest' {
 
 /** Enough for the greediest test file; each file gives back what it took. */
 const FREE_PAGES = 512;
-const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB';
 const MEND = 'sh integration/provision.sh test';
 
 const run = promisify(execFile);
@@ -85,10 +85,6 @@ async function pages(): Promise<readonly string[]> {
       );
     }
   });
-}
-
-async function poolCount(file: string): Promise<number> {
-  return Number(await readFile(join(POOL, file), 'utf8'));
 }
 
 async function mount(): Promise<readonly string[]> {

@@ -39,17 +39,20 @@ export async function startAgent(settings: Settings, log: Logger): Promise<Agent
   try {
     await takeUp(settings, log, taken);
   } catch (error) {
-    await taken.unwind();
+    await takeBack(taken, log);
     throw error;
   }
   log.info('taking requests', { api: API_VERSION, topic: `${settings.rpc.topic}.${settings.host}` });
   return {
     async stop() {
-      for (const { step, error } of await taken.unwind())
-        log.error('not stopped in order', { step, error: String(error) });
+      await takeBack(taken, log);
       log.info('stopped');
     },
   };
+}
+
+async function takeBack(taken: UndoStack, log: Logger): Promise<void> {
+  for (const { step, error } of await taken.unwind()) log.error('not stopped in order', { step, error: String(error) });
 }
 
 async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promise<void> {

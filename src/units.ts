@@ -3,7 +3,7 @@
  * KiB. These are the only conversions, so that no room multiplies by 1024 on its own.
  */
 
-export const KIB_PER_MIB = 1024;
+const KIB_PER_MIB = 1024;
 
 /** MiB (the API's unit) to KiB (ours). */
 export function kibFromMib(memoryMib: number): number {
@@ -29,4 +29,9 @@ const BINARY_STEPS = [
 export function describeKib(kib: number): string {
   const step = BINARY_STEPS.find((candidate) => kib >= candidate.kib) ?? { kib: 1, name: 'KiB' };
   return `${Number((kib / step.kib).toFixed(2))} ${step.name}`;
+}
+
+/** An ISO time in UTC as Python's isoformat writes a naive one: without zone, six digits of a second. */
+export function withoutZone(iso: string): string {
+  return iso.replace('Z', '000');
 }

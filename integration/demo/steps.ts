@@ -6,6 +6,7 @@ import { hostTable } from '../../src/cli/tables.ts';
 import { parseNumaMaps } from '../../src/host/numa_maps.ts';
 import { RemoteError } from '../../src/rpc/index.ts';
 import { describeKib } from '../../src/units.ts';
+import { poolCount } from '../page_pool.ts';
 import { samplesOf, type TappedSample } from '../tap.ts';
 import { TINY_IMAGE_ID, waitForReady } from '../tiny_guest.ts';
 import type { DemoWorld } from './world.ts';
@@ -15,7 +16,7 @@ const PAGES = 64;
 const isUsage = (sample: TappedSample) => sample.counter_name === 'memory.usage';
 
 export async function pagesBefore(world: DemoWorld): Promise<string> {
-  world.freePagesBefore = await freePages();
+  world.freePagesBefore = await poolCount('free_hugepages');
   return hostTable(hostView.parse(await world.call('get_host', {})));
 }
 
@@ -56,7 +57,7 @@ export async function pagesAfter(world: DemoWorld): Promise<string> {
   const total = held.reduce((sum, entry) => sum + entry.pages, 0);
   if (total !== PAGES) throw new Error(`the guest holds ${total} pages, not ${PAGES}`);
   const line = text.split('\n').find((one) => one.includes(' huge ')) ?? '';
-  const after = await freePages();
+  const after = await poolCount('free_hugepages');
   return [
     ...held.map((entry) => `QEMU (pid ${pid.trim()}) holds ${entry.pages} pages of 2 MiB on node ${entry.node}`),
     `numa_maps: ${line.slice(line.indexOf(' ') + 1)}`,
@@ -89,7 +90,7 @@ export async function remove(world: DemoWorld): Promise<string> {
 export async function pagesBack(world: DemoWorld): Promise<string> {
   const deadline = performance.now() + 5000;
   for (;;) {
-    const free = await freePages();
+    const free = await poolCount('free_hugepages');
     if (free === world.freePagesBefore) return `${free} pages free, as before`;
     if (performance.now() > deadline)
       throw new Error(`${world.freePagesBefore} pages were free before, ${free} are now`);
@@ -106,8 +107,4 @@ function request(world: DemoWorld, pages: number): Record<string, unknown> {
     flavor: { name: 'demo', vcpus: 1, memory_mb: pages * 2, extra_specs: { 'hw:mem_page_size': '2MB' } },
     image: TINY_IMAGE_ID,
   };
-}
-
-async function freePages(): Promise<number> {
-  return Number(await readFile(`/sys/kernel/mm/hugepages/hugepages-${PAGE_KIB}kB/free_hugepages`, 'utf8'));
 }

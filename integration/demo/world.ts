@@ -1,19 +1,17 @@
 /** What the demo runs in: a virtual host of its own on the machine's broker, the agent, a client and a tap. */
-import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { BrokerConnection, RemoteError, RpcClient } from '../../src/rpc/index.ts';
 import type { InstanceView } from '../../src/api/views.ts';
 import { loadSettings } from '../../src/settings/load.ts';
 import { UndoStack } from '../../src/undo.ts';
 import { AgentProcess, QUIET, settingsArgs, SHIPPED_CONFIG, type LogLine } from '../agent_process.ts';
 import { Tap } from '../tap.ts';
+import { addVhost, deleteVhost } from '../host_vhost.ts';
 import { TINY_IMAGES_PATH } from '../tiny_guest.ts';
 import type { VirtType } from '../virt_type.ts';
 
-const run = promisify(execFile);
 /** Where QEMU's user gets through, unlike to a clone in somebody's home. */
 const INSTANCES_PATH = '/var/lib/hugenode-demo/instances';
 
@@ -36,10 +34,8 @@ export class DemoWorld {
 
   async open(): Promise<string> {
     const vhost = `hugenode-demo-${process.pid}`;
-    await run('rabbitmqctl', ['--quiet', 'add_vhost', vhost]);
-    this.#undo.push('virtual host', async () => void (await run('rabbitmqctl', ['--quiet', 'delete_vhost', vhost])));
-    await run('rabbitmqctl', ['--quiet', 'set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*']);
-    const url = `rabbit://guest:guest@127.0.0.1:5672/${vhost}`;
+    const url = await addVhost(vhost);
+    this.#undo.push('virtual host', () => deleteVhost(vhost));
 
     const overrides = {
       'rpc.transport_url': url,

@@ -87,7 +87,7 @@ function chooseOn(
     const pages = wholePages(guest.memoryKib, pageSizeKib);
     if (pages === undefined) continue;
     const counts = countsOf(cell, pageSizeKib, host, aside);
-    if (pages <= counts.free - counts.promised - counts.reserved - counts.claimed) {
+    if (pages <= availableOf(counts)) {
       const { id: guestCell, vcpus, memoryKib } = guest;
       return { accepted: true, placed: { node: cell.node, pageSizeKib, pages, guestCell, vcpus, memoryKib } };
     }
@@ -97,7 +97,14 @@ function chooseOn(
   return { accepted: false, shortfalls };
 }
 
-function countsOf(cell: HostCell, pageSizeKib: number, host: HostMemory, aside: SetAside) {
+type PageCounts = { free: number; promised: number; reserved: number; claimed: number };
+
+/** Pages that are to be had: free, and wanted by nobody else. Negative where more is wanted than there is. */
+function availableOf({ free, promised, reserved, claimed }: PageCounts): number {
+  return free - promised - reserved - claimed;
+}
+
+function countsOf(cell: HostCell, pageSizeKib: number, host: HostMemory, aside: SetAside): PageCounts {
   return {
     free: pagesOfSize(cell.free, pageSizeKib),
     promised: pagesOfSize(host.promised, pageSizeKib),
@@ -126,10 +133,7 @@ function inTryOrder(request: PlacementRequest, host: HostMemory, aside: SetAside
   const available = (cell: HostCell) =>
     Math.max(
       0,
-      ...candidateSizes(cell, request.pageSize).map((size) => {
-        const { free, promised, reserved, claimed } = countsOf(cell, size, host, aside);
-        return (free - promised - reserved - claimed) * size;
-      }),
+      ...candidateSizes(cell, request.pageSize).map((size) => availableOf(countsOf(cell, size, host, aside)) * size),
     );
   return host.cells.toSorted((a, b) => available(b) - available(a));
 }

@@ -140,7 +140,7 @@ function sameRequestOrConflict(existing: GuestInfo, request: InstanceRequest): G
 }
 
 /** Names of the request's fields in which the two differ. */
-export function differingFields(one: InstanceRequest, other: InstanceRequest): string[] {
+function differingFields(one: InstanceRequest, other: InstanceRequest): string[] {
   const fields = ['name', 'projectId', 'userId', 'flavor', 'imageId', 'metadata'] as const;
   return fields.filter((field) => canonical(one[field]) !== canonical(other[field]));
 }

@@ -18,6 +18,7 @@ const LONGEST_DELAY_MS = 60_000;
 export class Leftovers {
   readonly #options: LeftoversOptions;
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  #isStopped = false;
 
   constructor(options: LeftoversOptions) {
     this.#options = options;
@@ -28,7 +29,9 @@ export class Leftovers {
     await this.#attempt(uuid, this.#options.firstDelayMs ?? FIRST_DELAY_MS);
   }
 
+  /** No further attempts, also where one is under way. */
   stop(): void {
+    this.#isStopped = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
@@ -44,6 +47,7 @@ export class Leftovers {
         error: String(error),
         delay_ms: delayMs,
       });
+      if (this.#isStopped) return;
       const timer = setTimeout(() => void this.#attempt(uuid, Math.min(2 * delayMs, LONGEST_DELAY_MS)), delayMs);
       clearTimeout(this.#timers.get(uuid));
       this.#timers.set(uuid, timer);

@@ -50,8 +50,10 @@ export class ComputeManager {
     return this.#lanes.run(uuid, async () => {
       const found = await driver.getInfo(uuid);
       // Also where there is no guest: files of one may be left from a delete that was cut off.
-      if (found === undefined) await driver.destroy(uuid);
-      if (found === undefined) throw notFound(uuid);
+      if (found === undefined) {
+        await driver.destroy(uuid);
+        throw notFound(uuid);
+      }
       const { instance } = found;
       const { createdAt, launchedAt } = instance;
       emit({ kind: 'delete.start', instance, createdAt, launchedAt, context });

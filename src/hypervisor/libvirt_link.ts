@@ -4,11 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  AuthError,
   CallTimeoutError,
   connect,
   LibvirtError,
-  ConnectError,
   ConnectionClosedError,
   ProtocolError,
   type Connection,
@@ -50,7 +48,7 @@ export class LibvirtLink {
       return await work(connection);
     } catch (error) {
       if (error instanceof CallTimeoutError) this.#retire(connection);
-      if (error instanceof LibvirtError && !(error instanceof AuthError)) throw refused(error);
+      if (error instanceof LibvirtError) throw refused(error);
       throw isTransportError(error) ? unavailable(error) : error;
     }
   }
@@ -129,13 +127,7 @@ function refused(error: LibvirtError): ComputeError {
 }
 
 function isTransportError(error: unknown): boolean {
-  return (
-    error instanceof ConnectError ||
-    error instanceof ConnectionClosedError ||
-    error instanceof CallTimeoutError ||
-    error instanceof ProtocolError ||
-    error instanceof AuthError
-  );
+  return error instanceof ConnectionClosedError || error instanceof CallTimeoutError || error instanceof ProtocolError;
 }
 
 function unavailable(error: unknown): ComputeError {

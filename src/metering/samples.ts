@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { GuestStatistics, PowerState } from '../compute_driver.ts';
 import type { Instance } from '../instance.ts';
-import { mibFromKib } from '../units.ts';
+import { mibFromKib, withoutZone } from '../units.ts';
 import { signSample, type SampleValue } from './signature.ts';
 
 export type Sample = { readonly [key: string]: SampleValue } & {
@@ -72,17 +72,12 @@ function gauge(
     user_id: instance.userId,
     project_id: instance.projectId,
     resource_id: instance.uuid,
-    timestamp: pythonTimestamp(clock.nowMs),
+    timestamp: withoutZone(new Date(clock.nowMs).toISOString()),
     resource_metadata: resourceMetadata(guest, options.host),
     message_id: randomUUID(),
     monotonic_time: clock.monotonicS,
   };
   return { ...sample, message_signature: signSample(sample, options.telemetrySecret) };
-}
-
-/** UTC without a zone, six digits of a second. */
-export function pythonTimestamp(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000');
 }
 
 const STATUS: Readonly<Record<PowerState, string>> = {

@@ -3,6 +3,7 @@
  * 26, notifications/base.py; all 34 common keys, because its event definitions take them by name). Pure.
  */
 import type { InstanceEvent } from '../compute/events.ts';
+import { withoutZone } from '../units.ts';
 
 export type LifecycleNotification = {
   readonly eventType: string;
@@ -87,9 +88,4 @@ function extraKeys(event: InstanceEvent): Record<string, unknown> {
     case 'delete.end':
       return {};
   }
-}
-
-/** `2026-11-22T01:41:18.910000`: Python's isoformat of a naive UTC time. */
-function withoutZone(iso: string): string {
-  return iso.replace('Z', '000');
 }

@@ -5,13 +5,13 @@
 // amqplib's own recovery makes the connection anew; channels are ours to make again (kept_channel.ts). Nothing here
 // ends the process: every amqplib object that may emit `error` has a listener from its first moment.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Channel, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
 import { BrokerUnavailableError } from './errors.ts';
 import { KeptChannel } from './kept_channel.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
 import { Publisher, type PublishOptions } from './publisher.ts';
 import { connectOptions, describe, describeHost, parseTransportUrl, type TransportUrl } from './transport_url.ts';
+import { within } from './within.ts';
 
 export interface BrokerOptions {
   /** oslo's `rabbit://user:pass@host:port[,more]/vhost?options`, or an amqp(s) URL. */
@@ -123,13 +123,10 @@ export class BrokerConnection {
   /** Closes every channel and the connection, for good; never rejects and takes at most 5 s. */
   async close(): Promise<void> {
     this.#closed.abort();
-    const deadline = new AbortController();
-    await Promise.race([
+    await within(
+      CLOSE_DEADLINE_MS,
       this.#model.close().catch(() => {}),
-      // amqplib 2.3 waits for the broker's answer as long as it takes.
-      delay(CLOSE_DEADLINE_MS, undefined, { signal: deadline.signal }).catch(() => {}),
-    ]);
-    deadline.abort();
+    );
   }
 }
 

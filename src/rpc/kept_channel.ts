@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, RecoveringChannelModel } from 'amqplib';
 import { BrokerUnavailableError, RpcError } from './errors.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
+import { within } from './within.ts';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
@@ -158,13 +159,7 @@ export class KeptChannel<C extends Channel = Channel> {
 
 // amqplib 2.3 settles channel.close() only at the broker's answer: never, if the connection dies meanwhile.
 async function endLife(life: Life<Channel>): Promise<void> {
-  const deadline = new AbortController();
-  await Promise.race([
-    life.channel.close().catch(() => {}),
-    life.ended,
-    delay(CLOSE_DEADLINE_MS, undefined, { signal: deadline.signal }).catch(() => {}),
-  ]);
-  deadline.abort();
+  await within(CLOSE_DEADLINE_MS, Promise.race([life.channel.close().catch(() => {}), life.ended]));
 }
 
 async function untilAborted(event: Promise<void>, signal: AbortSignal): Promise<void> {

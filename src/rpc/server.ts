@@ -8,7 +8,6 @@
 // first and loses it. Each queue delivers at most `prefetch` requests that are not acknowledged yet. A call gets exactly
 // one reply with ending=true; what the handler threw is told in its class name, never in its stack.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BrokerConnection } from './broker.ts';
 import { resolve, type Endpoint, type HandlerRequest } from './dispatch.ts';
@@ -26,6 +25,7 @@ import {
   serverQueue,
   type TopologyFlags,
 } from './topology.ts';
+import { within } from './within.ts';
 
 export interface RpcServerOptions {
   /** The control exchange, `nova` for Nova's services. */
@@ -292,11 +292,4 @@ function settle(acknowledge: () => void): void {
 
 function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : String(error);
-}
-
-/** Resolves with the work or after the time, whichever is first. */
-async function within(deadlineMs: number, work: Promise<void>): Promise<void> {
-  const done = new AbortController();
-  await Promise.race([work, delay(deadlineMs, undefined, { signal: done.signal }).catch(() => {})]);
-  done.abort();
 }

@@ -1,15 +1,12 @@
 /** An agent for the bench: the shipped configuration on a virtual host of its own on the machine's broker. */
-import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { AgentProcess, QUIET, settingsArgs, type LogLine } from '../../integration/agent_process.ts';
+import { addVhost, deleteVhost } from '../../integration/host_vhost.ts';
 import { TINY_IMAGES_PATH } from '../../integration/tiny_guest.ts';
 import type { VirtType } from '../../integration/virt_type.ts';
 import { BrokerConnection, RpcClient } from '../../src/rpc/index.ts';
 import { UndoStack } from '../../src/undo.ts';
-
-const run = promisify(execFile);
 
 export const BENCH_HOST = 'bench';
 export const BENCH_PREFIX = 'hnb-';
@@ -20,10 +17,8 @@ export type AgentRun = { client: RpcClient; pid: number; log: LogLine[]; close: 
 export async function runAgent(virtType: VirtType): Promise<AgentRun> {
   const undo = new UndoStack();
   const vhost = `hugenode-bench-${process.pid}`;
-  await run('rabbitmqctl', ['--quiet', 'add_vhost', vhost]);
-  undo.push('virtual host', async () => void (await run('rabbitmqctl', ['--quiet', 'delete_vhost', vhost])));
-  await run('rabbitmqctl', ['--quiet', 'set_permissions', '-p', vhost, 'guest', '.*', '.*', '.*']);
-  const url = `rabbit://guest:guest@127.0.0.1:5672/${vhost}`;
+  const url = await addVhost(vhost);
+  undo.push('virtual host', () => deleteVhost(vhost));
   const log: LogLine[] = [];
   const overrides = {
     host: BENCH_HOST,
