@@ -50,7 +50,7 @@ export class HostReader {
 
   async #freePages(call: FreePagesCall): Promise<[node: number, free: { pageSizeKib: number; pages: number }[]][]> {
     const rows = await this.#link.use((connection) =>
-      connection.getFreePages(call.sizesKib, call.firstNode, call.nodeCount),
+      connection.node.getFreePages(call.sizesKib, call.firstNode, call.nodeCount),
     );
     return rows.map((counts, row) => [
       call.firstNode + row,

@@ -86,7 +86,7 @@ export class LibvirtDriver implements ComputeDriver {
       callTimeoutMs,
       log,
       onOpen: async (connection) => {
-        await connection.onDomainLifecycle(({ domain, event }) => {
+        await connection.subscribe('domainLifecycle', ({ domain, event }) => {
           for (const listener of this.#listeners) listener({ uuid: domain.uuid, event });
         });
       },
@@ -127,7 +127,7 @@ export class LibvirtDriver implements ComputeDriver {
       const boot = await makeBootSource(files, image, instance.flavor.diskGib);
       const xml = await this.#render(instance, boot, files.consoleLogPath);
       const beganMs = performance.now();
-      const domain = await this.#changes.use((connection) => connection.defineDomainXML(xml, 0));
+      const domain = await this.#changes.use((connection) => connection.domain.defineXMLFlags(xml));
       // Also where the start was lost sight of (time-out, broken connection): the guest may have come up since.
       undo.push('domain', () => this.#endDomain(domain));
       const definedMs = performance.now();
@@ -159,13 +159,14 @@ export class LibvirtDriver implements ComputeDriver {
     const domain = this.#domainOf(instance.uuid);
     const both = DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG;
     await this.#changes.use((connection) =>
-      connection.setDomainMetadata(domain, {
-        type: DomainMetadataType.ELEMENT,
-        metadata: recordElement(instance),
-        key: RECORD_PREFIX,
-        uri: RECORD_NAMESPACE,
-        flags: both,
-      }),
+      connection.domain.setMetadata(
+        domain,
+        DomainMetadataType.ELEMENT,
+        recordElement(instance),
+        RECORD_PREFIX,
+        RECORD_NAMESPACE,
+        both,
+      ),
     );
     this.#records.set(instance.uuid, instance);
   }
@@ -236,7 +237,7 @@ export class LibvirtDriver implements ComputeDriver {
 
   async #infoOf(domain: Domain, instance: Instance | undefined): Promise<GuestInfo | undefined> {
     if (instance === undefined) return undefined;
-    const state = await absentIsUndefined(this.#questions.use((connection) => connection.getDomainState(domain)));
+    const state = await absentIsUndefined(this.#questions.use((connection) => connection.domain.getState(domain)));
     if (state === undefined) {
       this.#records.delete(domain.uuid);
       return undefined;
@@ -262,7 +263,7 @@ export class LibvirtDriver implements ComputeDriver {
 
   /** Asks libvirt what there is under a uuid: nothing, a guest of ours, or a domain that is none of our business. */
   async #lookUp(domain: Domain): Promise<Found> {
-    const xml = await absentIsUndefined(this.#questions.use((connection) => connection.getDomainXMLDesc(domain, 0)));
+    const xml = await absentIsUndefined(this.#questions.use((connection) => connection.domain.getXMLDesc(domain)));
     if (xml === undefined) {
       this.#records.delete(domain.uuid);
       return { is: 'absent' };
@@ -287,7 +288,7 @@ export class LibvirtDriver implements ComputeDriver {
     await this.#stopDomain(domain);
     const keepNothing =
       DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA | DomainUndefineFlags.NVRAM;
-    await absentIsUndefined(this.#changes.use((connection) => connection.undefineDomain(domain, keepNothing)));
+    await absentIsUndefined(this.#changes.use((connection) => connection.domain.undefineFlags(domain, keepNothing)));
     this.#records.delete(domain.uuid);
     if (pid !== undefined) await this.#processes.gone(pid);
   }
@@ -295,7 +296,7 @@ export class LibvirtDriver implements ComputeDriver {
   async #stopDomain(domain: Domain): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await absentIsUndefined(this.#changes.use((connection) => connection.destroyDomain(domain, 0)));
+        await absentIsUndefined(this.#changes.use((connection) => connection.domain.destroyFlags(domain)));
         return;
       } catch (error) {
         if (hasLibvirtCode(error, ErrorCode.OPERATION_INVALID)) return; // it does not run
@@ -329,7 +330,7 @@ export class LibvirtDriver implements ComputeDriver {
   async #startDomain(domain: Domain): Promise<void> {
     const timeoutMs = this.#options.startTimeoutMs;
     await this.#startSlots.run(() =>
-      this.#starts.use((connection) => connection.createDomain(domain, 0, { timeoutMs })),
+      this.#starts.use((connection) => connection.domain.createWithFlags(domain, 0, { timeoutMs })),
     );
   }
 

@@ -6,7 +6,7 @@
  * An aborted call is none of these: it rejects with its signal's reason, as everything in Node does.
  */
 import { ErrorCode } from './error_codes.ts';
-import { nameOf } from './constants.ts';
+import { nameOf } from './constants/index.ts';
 
 export type LibvirtErrorDetails = {
   readonly code: number;
@@ -75,23 +75,52 @@ export class ConnectionClosedError extends Error {
   }
 }
 
-/** No connection came to be: no socket, no permission, nobody listening. */
+/** A libvirt URI that cannot be followed; the message says which part, and what would do. */
+export class UriError extends RangeError {
+  override readonly name = 'UriError';
+}
+
+export type ConnectErrorDetails = {
+  readonly code: string;
+  /** What was to be reached: a socket's path, `tls://node1:16514`, `ssh://node1`. */
+  readonly peer: string;
+  /** Of unix sockets. */
+  readonly socketPath?: string;
+};
+
+/** No connection came to be: nobody there, or not let in before libvirt itself was asked. Nothing took effect. */
 export class ConnectError extends ConnectionClosedError {
   override readonly name = 'ConnectError';
-  /** The system's word for it, e.g. ENOENT or EACCES. */
+  /**
+   * The system's word where it has one (ENOENT, EACCES, ECONNREFUSED, ENOTFOUND, ETIMEDOUT), Node's for certificates
+   * (CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID), else one of {@link ConnectErrorCode}.
+   */
   readonly code: string;
-  readonly socketPath: string;
+  readonly peer: string;
+  /** Where the peer is a unix socket. */
+  readonly socketPath: string | undefined;
 
-  constructor(
-    message: string,
-    details: { readonly code: string; readonly socketPath: string },
-    options?: ErrorOptions,
-  ) {
+  constructor(message: string, details: ConnectErrorDetails, options?: ErrorOptions) {
     super(message, false, options);
     this.code = details.code;
+    this.peer = details.peer;
     this.socketPath = details.socketPath;
   }
 }
+
+/** What neither the system nor Node has a word for. */
+export const ConnectErrorCode = Object.freeze({
+  /** The daemon ended the TLS connection because of our certificate, or because we showed none. */
+  CLIENT_CERTIFICATE: 'CLIENT_CERTIFICATE',
+  /** The remote sshd lets this user or key not in. */
+  SSH_AUTHENTICATION: 'SSH_AUTHENTICATION',
+  /** The remote host's key is unknown or another one than before. */
+  SSH_HOST_KEY: 'SSH_HOST_KEY',
+  /** ssh or the command ended; the message has what it said last. */
+  COMMAND_ENDED: 'COMMAND_ENDED',
+  /** The daemon lacks what is needed here: libvirt older than 1.3. */
+  DAEMON_TOO_OLD: 'DAEMON_TOO_OLD',
+} as const);
 
 /** No reply in time. libvirt cannot cancel a call: one that was sent may still take effect. */
 export class CallTimeoutError extends Error {

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DomainState, ErrorCode, Procedures } from 'node-libvirt';
+import { FakeLibvirtd } from 'node-libvirt/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeRecord } from '../../src/domain/record.ts';
 import { LibvirtDriver } from '../../src/hypervisor/libvirt_driver.ts';
-import { FakeLibvirtd } from '../node-libvirt/fake_libvirtd.ts';
 import { instanceOf, UUID } from '../domain/instances.ts';
 import { quietLog } from '../quiet_log.ts';
 
@@ -30,7 +30,7 @@ beforeEach(async () => {
   changes = [];
   defined = undefined;
   instancesPath = join(mkdtempSync(join(tmpdir(), 'hugenode-driver-')), 'instances');
-  libvirtd.answer(Procedures.CONNECT_GET_LIB_VERSION, () => ({ version: 9_000_000n }));
+  libvirtd.answer(Procedures.CONNECT_GET_LIB_VERSION, () => ({ version: 9_000_000 }));
   libvirtd.answer(Procedures.CONNECT_GET_CAPABILITIES, () => ({ capabilities: CAPABILITIES }));
   libvirtd.answer(Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, () => ({ callbackID: 1 }));
   libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => {
@@ -42,11 +42,11 @@ beforeEach(async () => {
   libvirtd.answer(Procedures.DOMAIN_DEFINE_XML_FLAGS, ({ xml }) => {
     changes.push('define');
     defined = xml;
-    return { dom: DOMAIN };
+    return { domain: DOMAIN };
   });
   libvirtd.answer(Procedures.DOMAIN_CREATE_WITH_FLAGS, () => {
     changes.push('create');
-    return { dom: DOMAIN };
+    return { domain: DOMAIN };
   });
   libvirtd.answer(Procedures.DOMAIN_DESTROY_FLAGS, () => {
     changes.push('destroy');
@@ -165,7 +165,7 @@ test('starts that take long hold up neither define nor destroy, and each has its
   libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => call.fail({ code: ErrorCode.NO_DOMAIN }));
   libvirtd.script(Procedures.DOMAIN_CREATE_WITH_FLAGS, (call) => {
     changes.push('create');
-    setTimeout(() => call.reply(Procedures.DOMAIN_CREATE_WITH_FLAGS, { dom: DOMAIN }), 150);
+    setTimeout(() => call.reply(Procedures.DOMAIN_CREATE_WITH_FLAGS, { domain: DOMAIN }), 150);
   });
   const starts = many.map((uuid) => driver.spawn({ ...instance, uuid }, null));
   await expect.poll(() => changes.filter((change) => change === 'create')).toHaveLength(4);
@@ -187,8 +187,8 @@ test('strays: folders without a domain go, others stay', async () => {
   mkdirSync(stray);
   mkdirSync(join(instancesPath, 'not-ours'));
   libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => {
-    const { dom } = call.args(Procedures.DOMAIN_GET_XML_DESC);
-    if (dom.uuid === UUID && defined !== undefined) call.reply(Procedures.DOMAIN_GET_XML_DESC, { xml: defined });
+    const { domain } = call.args(Procedures.DOMAIN_GET_XML_DESC);
+    if (domain.uuid === UUID && defined !== undefined) call.reply(Procedures.DOMAIN_GET_XML_DESC, { xml: defined });
     else call.fail({ code: ErrorCode.NO_DOMAIN });
   });
   await driver.removeStrays();

@@ -1,31 +1,27 @@
-/** The friendly layer against a scripted daemon: what it sends, what it makes of the replies, events. */
+/** The friendly layer against a scripted daemon: what it sends and makes of the replies, and several sessions as one. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openSession } from '../../src/node-libvirt/connection/connect.ts';
 import {
   connect,
+  Connection,
   DomainMetadataType,
   GetAllDomainStatsFlags,
-  type Connection,
-  type DomainLifecycleEvent,
+  Procedures,
 } from '../../src/node-libvirt/index.ts';
-import { Messages, Procedures } from '../../src/node-libvirt/procedures.ts';
-import { FakeLibvirtd } from './fake_libvirtd.ts';
+import type { Session } from '../../src/node-libvirt/session/session.ts';
+import { FakeLibvirtd, type FakeCall } from '../../src/node-libvirt/testing/index.ts';
+import { errorOf } from './errors_of.ts';
 
 const guest = { name: 'guest', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 3 };
-const REGISTER = Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY;
-const DEREGISTER = Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY;
-const LIFECYCLE = Messages.DOMAIN_EVENT_CALLBACK_LIFECYCLE;
 
 let daemon: FakeLibvirtd;
 let connection: Connection;
-let listenerErrors: unknown[];
 
 beforeEach(async () => {
   daemon = await FakeLibvirtd.open();
-  listenerErrors = [];
   connection = await connect({
     socketPath: daemon.socketPath,
     keepaliveIntervalMs: 0,
-    onListenerError: (error) => listenerErrors.push(error),
   });
 });
 
@@ -34,42 +30,41 @@ afterEach(async () => {
   await daemon[Symbol.asyncDispose]();
 });
 
-function emit(event: number, detail: number, callbackID = 11): void {
-  daemon.emit(LIFECYCLE, { callbackID, dom: guest, event, detail });
-}
-
-/** All that was sent before has been read. */
-async function settled(): Promise<void> {
-  await connection.getHostname();
-}
-
 describe('calls', () => {
   test('free pages come as a row per cell', async () => {
     let asked: unknown;
     daemon.answer(Procedures.NODE_GET_FREE_PAGES, (args) => {
       asked = args;
-      return { counts: [1n, 2n, 3n, 4n] };
+      return { counts: [1, 2, 3, 4] };
     });
-    expect(await connection.getFreePages([2048, 1_048_576], 0, 2)).toEqual([
+    expect(await connection.node.getFreePages([2048, 1_048_576], 0, 2)).toEqual([
       [1, 2],
       [3, 4],
     ]);
-    expect(asked).toEqual({ pages: [2048, 1_048_576], startCell: 0, cellCount: 2, flags: 0 });
+    expect(asked).toEqual({ pagesKib: [2048, 1_048_576], startCell: 0, cellCount: 2, flags: 0 });
   });
 
   test.each([
-    ['counts that make no rows', [1n, 2n, 3n]],
-    ['more rows than cells', [1n, 2n, 3n, 4n, 5n, 6n]],
-    ['a count that no host has', [1n, 2n ** 60n]],
+    ['counts that make no rows', [1, 2, 3]],
+    ['more rows than cells', [1, 2, 3, 4, 5, 6]],
   ])('%s are a ProtocolError', async (_, counts) => {
     daemon.answer(Procedures.NODE_GET_FREE_PAGES, () => ({ counts }));
-    await expect(connection.getFreePages([4, 2048], 0, 2)).rejects.toMatchObject({ name: 'ProtocolError' });
+    await expect(connection.node.getFreePages([4, 2048], 0, 2)).rejects.toMatchObject({ name: 'ProtocolError' });
+    expect(connection.isClosed).toBe(false);
+  });
+
+  test('a count that no host has is a ProtocolError', async () => {
+    daemon.script(Procedures.NODE_GET_FREE_PAGES, (call) =>
+      // Two counts: 1, and 2^60.
+      call.replyWith(Buffer.from('0000000200000000000000011000000000000000', 'hex')),
+    );
+    await expect(connection.node.getFreePages([4, 2048], 0, 1)).rejects.toMatchObject({ name: 'ProtocolError' });
   });
 
   test('node info', async () => {
-    const { memory, ...info } = {
+    const info = {
       model: 'x86_64',
-      memory: 24n,
+      memoryKib: 24,
       cpus: 2,
       mhz: 2600,
       nodes: 1,
@@ -77,47 +72,51 @@ describe('calls', () => {
       cores: 2,
       threads: 1,
     };
-    daemon.answer(Procedures.NODE_GET_INFO, () => ({ ...info, memory }));
-    expect(await connection.getNodeInfo()).toEqual({ ...info, memoryKib: 24 });
+    daemon.answer(Procedures.NODE_GET_INFO, () => info);
+    expect(await connection.node.getInfo()).toEqual(info);
   });
 
   test('domain info keeps CPU time exact', async () => {
-    daemon.answer(Procedures.DOMAIN_GET_INFO, () => ({
-      state: 1,
-      maxMem: 4n,
-      memory: 2n,
-      nrVirtCpu: 8,
-      cpuTime: 2n ** 60n,
-    }));
-    expect(await connection.getDomainInfo(guest)).toEqual({
-      state: 1,
-      maxMemKib: 4,
-      memoryKib: 2,
-      nrVirtCpu: 8,
-      cpuTimeNs: 2n ** 60n,
-    });
+    const info = { state: 1, maxMemKib: 4, memoryKib: 2, nrVirtCpu: 8, cpuTimeNs: 2n ** 60n + 1n };
+    daemon.answer(Procedures.DOMAIN_GET_INFO, () => info);
+    expect(await connection.domain.getInfo(guest)).toEqual(info);
   });
 
   test('bulk statistics', async () => {
     let asked: unknown;
     daemon.answer(Procedures.CONNECT_GET_ALL_DOMAIN_STATS, (args) => {
       asked = args;
-      return { records: [{ dom: guest, params: [{ field: 'balloon.current', type: 'ullong' as const, value: 7n }] }] };
+      return {
+        records: [{ domain: guest, params: [{ field: 'balloon.current', type: 'ullong' as const, value: 7n }] }],
+      };
     });
     const flags = GetAllDomainStatsFlags.NOWAIT | GetAllDomainStatsFlags.ENFORCE_STATS;
     expect(await connection.getAllDomainStats([], 5, flags)).toEqual([
       { domain: guest, params: { 'balloon.current': 7 } },
     ]);
-    expect(asked).toEqual({ doms: [], stats: 5, flags: 0xa0000000 });
+    expect(asked).toEqual({ domains: [], stats: 5, flags: 0xa0000000 });
   });
 
   test('memory statistics by name, those of a newer libvirt too', async () => {
     const stats = [
-      { tag: 6, val: 1024n },
-      { tag: 99, val: 1n },
+      { tag: 6, value: 1024 },
+      { tag: 99, value: 1 },
     ];
     daemon.answer(Procedures.DOMAIN_MEMORY_STATS, () => ({ stats }));
-    expect(await connection.getDomainMemoryStats(guest)).toEqual({ actual_balloon: 1024, unknown_99: 1 });
+    expect(await connection.domain.memoryStats(guest)).toEqual({ actual_balloon: 1024, unknown_99: 1 });
+  });
+
+  test('counts are asked for first where libvirt wants it so', async () => {
+    const asked: unknown[] = [];
+    daemon.answer(Procedures.NODE_GET_MEMORY_STATS, ({ count, cell }) => {
+      asked.push([cell, count]);
+      return count === 0 ? { stats: [], count: 2 } : { stats: [{ field: 'total', value: 8 }], count: 2 };
+    });
+    expect(await connection.node.getMemoryStats(1)).toEqual({ total: 8 });
+    expect(asked).toEqual([
+      [1, 0],
+      [1, 2],
+    ]);
   });
 
   test('what is not given travels as absent', async () => {
@@ -130,123 +129,100 @@ describe('calls', () => {
       asked.push(args);
       return { capabilities: '<domainCapabilities/>' };
     });
-    await connection.setDomainMetadata(guest, { type: DomainMetadataType.TITLE, metadata: null, flags: 2 });
-    expect(await connection.getDomainCapabilities({ virttype: 'kvm' })).toBe('<domainCapabilities/>');
+    await connection.domain.setMetadata(guest, DomainMetadataType.TITLE, null, undefined, undefined, 2);
+    expect(await connection.getDomainCapabilities(null, null, null, 'kvm')).toBe('<domainCapabilities/>');
     expect(asked).toEqual([
-      { dom: guest, type: 1, metadata: null, key: null, uri: null, flags: 2 },
+      { domain: guest, type: 1, metadata: null, key: null, uri: null, flags: 2 },
       { emulatorbin: null, arch: null, machine: null, virttype: 'kvm', flags: 0 },
     ]);
   });
 });
 
-describe('lifecycle events', () => {
-  let registered: number;
-  let deregistered: number[];
+describe('several sessions', () => {
+  let pool: Connection;
+  let sessions: Session[];
 
-  beforeEach(() => {
-    registered = 0;
-    deregistered = [];
-    daemon.answer(REGISTER, () => {
-      registered += 1;
-      return { callbackID: 10 + registered };
+  beforeEach(async () => {
+    const options = { socketPath: daemon.socketPath, keepaliveIntervalMs: 0 };
+    const one = await openSession(options, { asksForPings: true });
+    const two = await openSession(options, { asksForPings: true });
+    sessions = [one, two];
+    pool = new Connection([one, two], {
+      onListenerError: (error) => expect.fail(String(error)),
+      openStreamSession: () => openSession(options, { asksForPings: false }),
     });
-    daemon.answer(DEREGISTER, ({ callbackID }) => {
-      deregistered.push(callbackID);
+    await daemon.until(() => daemon.clients.length === 3);
+  });
+  afterEach(() => pool.close());
+
+  const { CONNECT_GET_CAPABILITIES: SLOW } = Procedures;
+  const answer = (call: FakeCall) => call.reply(SLOW, { capabilities: String(call.client.id) });
+
+  test('a call goes where the fewest are', async () => {
+    const calls = Array.from({ length: 9 }, () => pool.getCapabilities());
+    const taken = await daemon.take(8);
+    const [, first, second] = daemon.clients;
+    expect([first?.requests, second?.requests]).toEqual([4, 4]);
+    expect(sessions.map((session) => session.load)).toEqual([5, 4]);
+    expect(pool.stats).toEqual({ inFlight: 8, queued: 1, droppedMessages: 0 });
+    // The second becomes free and gets the next ones, though the first was made for them before.
+    for (const call of taken) if (call.client === second) answer(call);
+    await expect.poll(() => sessions.map((session) => session.load)).toEqual([5, 0]);
+    const later = [pool.getCapabilities(), pool.getCapabilities()];
+    expect(sessions.map((session) => session.load)).toEqual([5, 2]);
+    for (const call of taken) if (call.client === first) answer(call);
+    for (const call of await daemon.take(3)) answer(call);
+    expect(await Promise.all([...calls, ...later])).toHaveLength(11);
+  });
+
+  test('more than five under way at once, and the daemon still reads', async () => {
+    const calls = Array.from({ length: 8 }, () => pool.getCapabilities());
+    const taken = await daemon.take(8);
+    expect(daemon.clients.map((client) => client.isDeaf)).toEqual([false, false, false]);
+    for (const call of taken) answer(call);
+    await Promise.all(calls);
+  });
+
+  test('when one is lost they end as a whole', async () => {
+    const errors = Array.from({ length: 9 }, () => errorOf(pool.getCapabilities()));
+    await daemon.take(8);
+    daemon.clients[2]?.drop();
+    const ended = await Promise.all(errors);
+    expect(ended.filter((error) => error instanceof Error && error.name !== 'ConnectionClosedError')).toEqual([]);
+    // Eight were sent, one was queued: the fate of each is told.
+    expect(ended.map((error) => error instanceof Object && 'requestSent' in error && error.requestSent)).toEqual([
+      ...Array.from({ length: 8 }, () => true),
+      false,
+    ]);
+    expect((await pool.closed).kind).toMatch(/server|transport/);
+    expect(pool.isClosed).toBe(true);
+    await daemon.until(() => daemon.clients.length === 1);
+  });
+
+  test('close() says goodbye on each', async () => {
+    let goodbyes = 0;
+    daemon.answer(Procedures.CONNECT_CLOSE, () => {
+      goodbyes += 1;
       return {};
     });
+    await pool.close();
+    expect(goodbyes).toBe(2);
+    expect(await pool.closed).toEqual({ kind: 'requested' });
+    await pool.close();
+  });
+
+  test('events come once, whichever session they are registered on', async () => {
+    const seen: string[] = [];
+    await pool.subscribe('domainLifecycle', ({ event }) => void seen.push(event));
     daemon.answer(Procedures.CONNECT_GET_HOSTNAME, () => ({ hostname: 'h' }));
-  });
-
-  test('one registration serves all listeners and ends with the last', async () => {
-    const seen: string[] = [];
-    const [first, second] = await Promise.all(
-      ['a', 'b'].map((name) => connection.onDomainLifecycle(({ event }) => void seen.push(`${name} ${event}`))),
-    );
-    emit(2, 0);
-    await settled();
-    expect(seen).toEqual(['a STARTED', 'b STARTED']);
-    await first?.close();
-    await first?.close();
-    emit(5, 1);
-    await settled();
-    expect(seen).toEqual(['a STARTED', 'b STARTED', 'b STOPPED']);
-    expect(deregistered).toEqual([]);
-    await second?.[Symbol.asyncDispose]();
-    expect([registered, deregistered]).toEqual([1, [11]]);
-    await connection.onDomainLifecycle(() => undefined);
-    expect(registered).toBe(2);
-  });
-
-  test('an event tells names and numbers, also of kinds that are not known here', async () => {
-    const seen: DomainLifecycleEvent[] = [];
-    await connection.onDomainLifecycle((event) => void seen.push(event));
-    emit(5, 5);
-    emit(77, 1);
-    await settled();
-    expect(seen).toEqual([
-      { domain: guest, event: 'STOPPED', detail: 'FAILED', eventNumber: 5, detailNumber: 5 },
-      { domain: guest, event: 'UNKNOWN_77', detail: 'UNKNOWN_1', eventNumber: 77, detailNumber: 1 },
-    ]);
-  });
-
-  test('events may precede the reply of the call that caused them, and of their own registration', async () => {
-    const seen: string[] = [];
-    daemon.script(REGISTER, (call) => {
-      emit(0, 0);
-      call.reply(REGISTER, { callbackID: 11 });
+    daemon.emitEvent('domainLifecycle', {
+      domain: guest,
+      event: 'STARTED',
+      detail: 'BOOTED',
+      eventNumber: 2,
+      detailNumber: 0,
     });
-    await connection.onDomainLifecycle(({ event }) => void seen.push(event));
-    daemon.script(Procedures.DOMAIN_CREATE_WITH_FLAGS, (call) => {
-      emit(4, 0);
-      emit(2, 0);
-      call.reply(Procedures.DOMAIN_CREATE_WITH_FLAGS, { dom: guest });
-    });
-    await connection.createDomain({ ...guest, id: -1 }, 0);
-    expect(seen).toEqual(['DEFINED', 'RESUMED', 'STARTED']);
-  });
-
-  test('a listener that throws or rejects hurts nobody and is reported', async () => {
-    const seen: string[] = [];
-    await connection.onDomainLifecycle(() => {
-      throw new Error('thrown');
-    });
-    await connection.onDomainLifecycle(async () => Promise.reject(new Error('rejected')));
-    await connection.onDomainLifecycle(({ event }) => void seen.push(event));
-    emit(2, 0);
-    await settled();
+    await Promise.all([pool.getHostname(), pool.getHostname()]);
     expect(seen).toEqual(['STARTED']);
-    expect(listenerErrors).toEqual([new Error('thrown'), new Error('rejected')]);
-  });
-
-  test('events of a registration that is not in use are dropped', async () => {
-    const seen: string[] = [];
-    await connection.onDomainLifecycle(({ event }) => void seen.push(event));
-    emit(2, 0, 99);
-    emit(5, 0);
-    await settled();
-    expect(seen).toEqual(['STOPPED']);
-  });
-
-  test('a subscription that fails leaves nothing behind', async () => {
-    daemon.script(REGISTER, (call) => call.fail({ code: 3 }));
-    await expect(connection.onDomainLifecycle(() => undefined)).rejects.toMatchObject({ code: 3 });
-    await settled();
-    expect(deregistered).toEqual([]);
-  });
-
-  test('an aborted subscription is taken back', async () => {
-    const controller = new AbortController();
-    const subscribing = connection.onDomainLifecycle(() => undefined, { signal: controller.signal });
-    controller.abort(new Error('changed my mind'));
-    await expect(subscribing).rejects.toThrow('changed my mind');
-    await daemon.until(() => deregistered.length === 1);
-    expect(deregistered).toEqual([11]);
-  });
-
-  test('closing a subscription after the connection is gone is no error', async () => {
-    const subscription = await connection.onDomainLifecycle(() => undefined);
-    daemon.drop();
-    await connection.closed;
-    await expect(subscription.close()).resolves.toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Keepalive } from '../../src/node-libvirt/keepalive.ts';
+import { Keepalive } from '../../src/node-libvirt/session/keepalive.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -40,4 +40,30 @@ test('says nothing after it was stopped', () => {
   vi.advanceTimersByTime(60_000);
   expect(ping).not.toHaveBeenCalled();
   expect(onDead).not.toHaveBeenCalled();
+});
+
+test('suspended it says nothing; resumed it begins anew', () => {
+  const { ping, onDead, keepalive } = watch();
+  vi.advanceTimersByTime(22_000);
+  expect(ping).toHaveBeenCalledTimes(4);
+  keepalive.suspend();
+  vi.advanceTimersByTime(600_000);
+  expect(ping).toHaveBeenCalledTimes(4);
+  keepalive.resume();
+  vi.advanceTimersByTime(4900);
+  expect(ping).toHaveBeenCalledTimes(4);
+  vi.advanceTimersByTime(24_000);
+  expect(onDead).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1200);
+  expect(ping).toHaveBeenCalledTimes(9);
+  expect(onDead).toHaveBeenCalledOnce();
+});
+
+test('stopped it does not resume', () => {
+  const { ping, keepalive } = watch();
+  keepalive.suspend();
+  keepalive.stop();
+  keepalive.resume();
+  vi.advanceTimersByTime(60_000);
+  expect(ping).not.toHaveBeenCalled();
 });

@@ -1,13 +1,16 @@
 /** One connection against a scripted daemon: order, limits, giving up, silence, loss. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connect, type ConnectOptions } from '../../src/node-libvirt/connect.ts';
-import type { Connection } from '../../src/node-libvirt/connection.ts';
+import { connect, type ConnectOptions } from '../../src/node-libvirt/connection/connect.ts';
+import type { Connection } from '../../src/node-libvirt/connection/connection.ts';
+import { Feature } from '../../src/node-libvirt/constants/index.ts';
 import { ErrorCode } from '../../src/node-libvirt/error_codes.ts';
 import { CallTimeoutError, ConnectionClosedError, LibvirtError, ProtocolError } from '../../src/node-libvirt/errors.ts';
-import { PacketType } from '../../src/node-libvirt/packet.ts';
-import { KeepaliveProgram, Procedures } from '../../src/node-libvirt/procedures.ts';
-import { FakeLibvirtd, type FakeCall } from './fake_libvirtd.ts';
+import { Procedures } from '../../src/node-libvirt/procedures/index.ts';
+import { KeepaliveProgram } from '../../src/node-libvirt/procedures/procedure.ts';
+import { FakeLibvirtd, type FakeCall } from '../../src/node-libvirt/testing/index.ts';
+import { PacketType } from '../../src/node-libvirt/wire/packet.ts';
+import { errorOf } from './errors_of.ts';
 
 const { CONNECT_GET_CAPABILITIES: SLOW, CONNECT_GET_HOSTNAME: URGENT } = Procedures;
 
@@ -25,14 +28,6 @@ afterEach(async () => {
 
 async function open(options: ConnectOptions = {}): Promise<void> {
   connection = await connect({ socketPath: daemon.socketPath, keepaliveIntervalMs: 0, ...options });
-}
-
-/** A promise's error, whatever it is. */
-async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    (value) => expect.fail(`resolved to ${String(value)}`),
-    (error: unknown) => error,
-  );
 }
 
 describe('calls in flight', () => {
@@ -75,6 +70,53 @@ describe('calls in flight', () => {
     await Promise.all([...slow, ...urgent]);
   });
 
+  test('the fifth call is never sent: the daemon would stop reading', async () => {
+    await open();
+    let most = 0;
+    daemon.script(SLOW, (call) => {
+      most = Math.max(most, call.client.requests);
+      setImmediate(() => call.reply(SLOW, { capabilities: '' }));
+    });
+    daemon.answer(URGENT, (_, { client }) => {
+      most = Math.max(most, client.requests);
+      return { hostname: '' };
+    });
+    await Promise.all(
+      Array.from({ length: 200 }, (_, nth) =>
+        nth % 3 === 0 ? connection.getHostname() : connection.getCapabilities({ timeoutMs: 4000 }),
+      ),
+    );
+    expect(most).toBe(4);
+    expect(connection.stats).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
+  test('after eight urgent calls in a row an ordinary one goes', async () => {
+    await open({ maxInFlight: 1 });
+    const order: string[] = [];
+    daemon.answer(SLOW, () => {
+      order.push('ordinary');
+      return { capabilities: '' };
+    });
+    daemon.answer(URGENT, () => {
+      order.push('urgent');
+      return { hostname: '' };
+    });
+    // The first takes the only place at once; the others wait.
+    const calls: Promise<unknown>[] = [connection.getHostname(), connection.getCapabilities()];
+    for (let nth = 0; nth < 20; nth += 1) calls.push(connection.getHostname());
+    calls.push(connection.getCapabilities());
+    await Promise.all(calls);
+    const eight = Array.from({ length: 8 }, () => 'urgent');
+    expect(order).toEqual([
+      'urgent',
+      ...eight,
+      'ordinary',
+      ...eight,
+      'ordinary',
+      ...Array.from({ length: 4 }, () => 'urgent'),
+    ]);
+  });
+
   test('the limit is the caller’s choice', async () => {
     await open({ maxInFlight: 1 });
     const calls = [connection.getCapabilities(), connection.getCapabilities()];
@@ -87,7 +129,7 @@ describe('calls in flight', () => {
 
   test('an argument that does not fit fails its call and nothing else', async () => {
     await open();
-    await expect(connection.lookupDomainByUUID('no uuid')).rejects.toThrow(
+    await expect(connection.domain.lookupByUUID('no uuid')).rejects.toThrow(
       new RangeError('DOMAIN_LOOKUP_BY_UUID: uuid must be a UUID with dashes, not "no uuid"'),
     );
     expect(connection.isClosed).toBe(false);
@@ -226,7 +268,9 @@ describe('keepalive', () => {
   });
 
   test('a daemon without keepalive is not pinged', async () => {
-    daemon.answer(Procedures.CONNECT_SUPPORTS_FEATURE, () => ({ supported: 0 }));
+    daemon.answer(Procedures.CONNECT_SUPPORTS_FEATURE, ({ feature }) => ({
+      supported: feature === Feature.PROGRAM_KEEPALIVE ? 0 : 1,
+    }));
     await open({ keepaliveIntervalMs: 5 });
     await sleep(30);
     expect(daemon.pings).toBe(0);
@@ -291,7 +335,6 @@ describe('bytes that libvirt would not send', () => {
     ['a reply of another procedure', (fake, serial) => fake.send({ ...reply, serial, procedure: 8 }, Buffer.alloc(0))],
     ['a reply with an odd status', (fake, serial) => fake.send({ ...reply, serial, status: 2 }, Buffer.alloc(0))],
     ['a call', (fake, serial) => fake.send({ ...reply, serial, type: PacketType.CALL }, Buffer.alloc(0))],
-    ['a stream packet', (fake, serial) => fake.send({ ...reply, serial, type: PacketType.STREAM }, Buffer.alloc(0))],
     ['a type that does not exist', (fake, serial) => fake.send({ ...reply, serial, type: 99 }, Buffer.alloc(0))],
     ['a message of another program', (fake) => fake.send({ ...reply, program: 1, type: 2 }, Buffer.alloc(0))],
     ['an event that cannot be decoded', (fake) => fake.send({ ...reply, procedure: 318, type: 2 }, Buffer.alloc(3))],
@@ -308,6 +351,7 @@ describe('bytes that libvirt would not send', () => {
 
   test.each(fatal)('%s ends the connection', async (_, send) => {
     await open();
+    await connection.subscribe('domainLifecycle', () => expect.fail('there was no event'));
     const error = errorOf(connection.getCapabilities());
     send(daemon, (await daemon.next()).header.serial);
     expect(await error).toMatchObject({

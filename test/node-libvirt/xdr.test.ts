@@ -9,6 +9,8 @@ import {
   double as anyDouble,
   integer,
   letrec,
+  maxSafeInteger,
+  maxSafeNat,
   nat,
   oneof,
   option,
@@ -17,25 +19,37 @@ import {
   string as anyString,
   tuple,
   uint8Array,
+  uniqueArray,
   uuid as anyUuid,
 } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ProtocolError } from '../../src/node-libvirt/errors.ts';
-import { toRecord, typedParams, type TypedParam } from '../../src/node-libvirt/typed_params.ts';
+import { cpuMap, cpuMapRows, hostCpus } from '../../src/node-libvirt/wire/cpu_map.ts';
+import {
+  flagsWithStrings,
+  param,
+  toRecord,
+  typedParams,
+  type TypedParam,
+} from '../../src/node-libvirt/wire/typed_params.ts';
 import {
   bool,
+  charBytes,
   chars,
+  charText,
   decode,
   double,
   encode,
+  fixed,
   flags,
   hyper,
+  hyperNumber,
   int,
   lenientString,
   list,
   opaque,
   optional,
-  PAYLOAD_MAX,
+  shyperNumber,
   string,
   STRING_MAX,
   struct,
@@ -43,7 +57,7 @@ import {
   uint,
   uuid,
   type Type,
-} from '../../src/node-libvirt/xdr.ts';
+} from '../../src/node-libvirt/wire/xdr.ts';
 
 const text = anyString({ unit: 'binary', maxLength: 20 }).filter((value) => !value.includes('\0'));
 
@@ -65,6 +79,16 @@ const leaves: readonly Sample[] = [
   { name: 'uint', type: uint, value: nat(0xffffffff) },
   { name: 'hyper', type: hyper, value: bigInt(-(2n ** 63n), 2n ** 63n - 1n) },
   { name: 'uhyper', type: uhyper, value: bigInt(0n, 2n ** 64n - 1n) },
+  {
+    name: 'hyperNumber',
+    type: hyperNumber,
+    value: maxSafeNat(),
+  },
+  { name: 'shyperNumber', type: shyperNumber, value: maxSafeInteger() },
+  { name: 'charBytes', type: charBytes(5), value: uint8Array({ maxLength: 5 }).map((bytes) => Buffer.from(bytes)) },
+  { name: 'cpuMap', type: cpuMap, value: uniqueArray(nat(100)).map((cpus) => cpus.toSorted((a, b) => a - b)) },
+  { name: 'hostCpus', type: hostCpus, value: nat(10).map((bytes) => bytes * 8) },
+  { name: 'flagsWithStrings', type: flagsWithStrings, value: nat(0xffffffff).map((bits) => (bits & ~4) >>> 0) },
   { name: 'double', type: double, value: anyDouble({ noNaN: true }) },
   { name: 'bool', type: bool, value: boolean() },
   { name: 'string', type: string, value: text },
@@ -177,6 +201,25 @@ describe('bytes', () => {
     ],
   ];
 
+  test('a fixed field travels, but nobody sees it', () => {
+    const layout = struct({ needResults: fixed(int, 1), flags });
+    expect(encode(layout, { flags: 2 })).toEqual(bytesOf('00000001 00000002'));
+    expect(decode(layout, bytesOf('00000007 00000002'))).toEqual({ flags: 2 });
+  });
+
+  test('a getter of typed parameters always asks for strings', () => {
+    expect(encode(flagsWithStrings, 1)).toEqual(bytesOf('00000005'));
+    expect(encode(flagsWithStrings, 0x80000000 | 1)).toEqual(bytesOf('80000005'));
+  });
+
+  test('a set of CPUs is a bit per CPU, lowest first, and no longer than it must be', () => {
+    expect(encode(cpuMap, [0, 3, 8])).toEqual(bytesOf('00000002 09010000'));
+    expect(encode(cpuMap, [])).toEqual(bytesOf('00000000'));
+    expect(decode(cpuMap, bytesOf('00000002 09010000'))).toEqual([0, 3, 8]);
+    expect(encode(hostCpus, 9)).toEqual(bytesOf('00000002'));
+    expect(cpuMapRows(Buffer.from([1, 0, 0, 0x80]), 2, 16)).toEqual([[0], [15]]);
+  });
+
   test.each(fixtures)('%s', (_, type, value, hex) => {
     const bytes = bytesOf(hex);
     expect(encode(type, value)).toEqual(bytes);
@@ -211,7 +254,16 @@ describe('limits', () => {
     ['string', string, 'a', 'a\0b'],
     ['string', string, '😀', '\ud83d'],
     ['uuid', uuid, '6695eb01-f6a4-8304-79aa-97f2502e193f', '6695eb01f6a4830479aa97f2502e193f'],
-    ['all in all', opaque(PAYLOAD_MAX), Buffer.alloc(PAYLOAD_MAX - 4), Buffer.alloc(PAYLOAD_MAX - 3)],
+    ['hyperNumber', hyperNumber, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER + 1],
+    ['hyperNumber', hyperNumber, 0, -1],
+    ['shyperNumber', shyperNumber, Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER - 1],
+    ['charBytes', charBytes(2), Buffer.alloc(2), Buffer.alloc(3)],
+    ['charText, with its NUL', charText(4), 'abc', 'abcd'],
+    ['flagsWithStrings', flagsWithStrings, 0xffffffff, 0x100000000],
+    ['flagsWithStrings', flagsWithStrings, -0x80000000, -0x80000001],
+    ['cpuMap', cpuMap, [16_383], [16_384]],
+    ['cpuMap', cpuMap, [0], [-1]],
+    ['cpuMap', cpuMap, [1], [0.5]],
   ];
 
   test.each(numbers)('%s: the last that fits and the first that does not', (_, type, fits, exceeds) => {
@@ -264,6 +316,20 @@ describe('limits', () => {
     packet.fill(0);
     expect(value).toEqual(Buffer.from([1, 2, 3, 4]));
   });
+});
+
+test('typed parameters are made with either kind of number', () => {
+  expect([param.ullong('a', 5), param.llong('b', -5n), param.int('c', 1), param.uint('d', 2)]).toEqual([
+    { field: 'a', type: 'ullong', value: 5n },
+    { field: 'b', type: 'llong', value: -5n },
+    { field: 'c', type: 'int', value: 1 },
+    { field: 'd', type: 'uint', value: 2 },
+  ]);
+  expect([param.double('e', 0.5), param.boolean('f', true), param.string('g', 'x')]).toEqual([
+    { field: 'e', type: 'double', value: 0.5 },
+    { field: 'f', type: 'boolean', value: true },
+    { field: 'g', type: 'string', value: 'x' },
+  ]);
 });
 
 test('a record of typed parameters: numbers where they are exact, else bigints', () => {

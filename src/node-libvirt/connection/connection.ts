@@ -1,0 +1,125 @@
+/**
+ * An open connection to a libvirt daemon: calls, events, streams, end. It does not come back by itself: calls that were
+ * under way when it broke fail, and only their caller knows whether to repeat them; events of the time between are lost,
+ * so a new connection starts by listing what there is. See reconnecting.ts for the loop around that.
+ */
+import type { Opened } from '../calls/caller.ts';
+import { LibvirtCalls } from '../calls/libvirt_calls.ts';
+import type { EventName, EventOf } from '../events/definitions.ts';
+import { EventCenter, type EventStreamOptions, type SubscribeOptions } from '../events/event_center.ts';
+import type { Listener, Subscription } from '../events/event_hub.ts';
+import type { EventStream } from '../events/event_stream.ts';
+import { Procedures } from '../procedures/index.ts';
+import type { Procedure } from '../procedures/procedure.ts';
+import type { CallOptions } from '../session/pending_call.ts';
+import type { CloseReason, Session, SessionStats } from '../session/session.ts';
+
+export type ConnectionSettings = {
+  readonly onListenerError: (error: unknown) => void;
+  /** Opens one more session for a stream, which is paused where nobody reads the stream. */
+  readonly openStreamSession: (signal: AbortSignal | undefined) => Promise<Session>;
+};
+
+export class Connection extends LibvirtCalls implements AsyncDisposable {
+  /** Resolves once the connection has ended, whatever ended it; never rejects. */
+  readonly closed: Promise<CloseReason>;
+  readonly #sessions: readonly [Session, ...Session[]];
+  readonly #settings: ConnectionSettings;
+  readonly #events: EventCenter;
+  readonly #streamSessions = new Set<Session>();
+
+  /** For connect(), which does the handshake. More sessions than one are a pool: it ends as a whole. */
+  constructor(sessions: readonly [Session, ...Session[]], settings: ConnectionSettings) {
+    super();
+    const [first] = sessions;
+    this.#sessions = sessions;
+    this.#settings = settings;
+    this.#events = new EventCenter(first, first, settings.onListenerError);
+    this.closed = Promise.race(sessions.map((session) => session.closed));
+    void this.closed.then(() => {
+      for (const session of sessions) session.destroy();
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#sessions.some((session) => session.isClosed);
+  }
+
+  /** Calls in flight and queued. */
+  get stats(): SessionStats {
+    const stats = this.#sessions.map((session) => session.stats);
+    const sumOf = (key: keyof SessionStats) => stats.reduce((sum, one) => sum + one[key], 0);
+    return { inFlight: sumOf('inFlight'), queued: sumOf('queued'), droppedMessages: sumOf('droppedMessages') };
+  }
+
+  /**
+   * Calls a procedure of the table, or one made with remoteProcedure().
+   * @throws {LibvirtError} The daemon refused. {CallTimeoutError}, {ConnectionClosedError}: see their requestSent.
+   * {ProtocolError} The reply cannot be decoded. RangeError: an argument does not fit. Or the signal's reason.
+   */
+  override call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {
+    return this.#leastLoaded().call(procedure, args, options);
+  }
+
+  /**
+   * Calls a procedure that data follows, on a connection of its own: a stream that nobody reads must hold up nothing
+   * else. Destroying the stream aborts it; either end of it closes that connection.
+   */
+  override async openStream<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<Opened<R>> {
+    const session = await this.#settings.openStreamSession(options?.signal);
+    try {
+      const opened = await session.openStream(procedure, args, options);
+      this.#streamSessions.add(session);
+      opened.stream.once('close', () => {
+        this.#streamSessions.delete(session);
+        void session.close(Procedures.CONNECT_CLOSE, {});
+      });
+      return opened;
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Calls the listener for each event of this kind, whoever caused it, until the subscription is closed. Events come in
+   * the daemon's order and may precede the reply of the call that caused them. Listeners with the same wish share one
+   * registration with the daemon. virConnectDomainEventRegisterAny and its sisters.
+   * @throws {LibvirtError} NO_SUPPORT or INTERNAL_ERROR where the daemon does not know the event.
+   */
+  subscribe<N extends EventName>(
+    name: N,
+    listener: Listener<EventOf<N>>,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    return this.#events.subscribe(name, listener, options);
+  }
+
+  /**
+   * As {@link subscribe}, to iterate over. Ends with the connection: quietly where that was closed, else by throwing
+   * ConnectionClosedError.
+   * @example for await (const { domain, event } of await connection.events('domainLifecycle')) ...
+   */
+  events<N extends EventName>(name: N, options: EventStreamOptions = {}): Promise<EventStream<EventOf<N>>> {
+    return this.#events.events(name, options);
+  }
+
+  /**
+   * Says goodbye and closes; calls still waiting are rejected with ConnectionClosedError, streams are broken off. Never
+   * fails. virConnectClose, CONNECT_CLOSE.
+   */
+  async close(): Promise<void> {
+    for (const session of this.#streamSessions) session.destroy();
+    await Promise.all(this.#sessions.map((session) => session.close(Procedures.CONNECT_CLOSE, {})));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #leastLoaded(): Session {
+    let [best] = this.#sessions;
+    for (const session of this.#sessions) if (session.load < best.load) best = session;
+    return best;
+  }
+}

@@ -1,0 +1,12 @@
+/** Chance that repeats itself: the same seed gives the same numbers, so that what failed once fails again. */
+
+/** Numbers from 0 up to, not including, 1 (mulberry32; public domain, Tommy Ettinger). */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
