@@ -3,6 +3,7 @@ import { decideVirtType } from '../../integration/virt_type.ts';
 import { runAgent } from './agent_run.ts';
 import { benchCreate } from './create.ts';
 import { figureTable, isWithin, type Figure } from './figures.ts';
+import { benchLibvirt } from './libvirt/main.ts';
 import { benchStart, memoryFigure } from './start.ts';
 
 const CREATES = 30;
@@ -17,6 +18,8 @@ try {
 } finally {
   await agent.close();
 }
+
+figures.push(...(await benchLibvirt(virtType)));
 
 process.stdout.write(
   `${JSON.stringify({ node: process.version, virtType, figures }, null, 2)}\n\n${figureTable(figures)}`,
