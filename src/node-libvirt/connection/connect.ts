@@ -100,11 +100,9 @@ export async function openSession(
   try {
     const call = signal === undefined ? {} : { signal };
     await authenticate(session, saslSettings(uri, transport.peer, options), call);
-    if (asksForPings) {
-      // Asked, the daemon pings us from now on, which the session answers.
-      const hasKeepalive = await supports(session, Feature.PROGRAM_KEEPALIVE, call);
-      if (hasKeepalive && keepaliveIntervalMs > 0) session.startKeepalive(keepaliveIntervalMs, keepaliveCount);
-    }
+    // Asked, the daemon pings us from now on, which the session answers. Ours are answered either way.
+    const hasKeepalive = !asksForPings || (await supports(session, Feature.PROGRAM_KEEPALIVE, call));
+    if (hasKeepalive && keepaliveIntervalMs > 0) session.startKeepalive(keepaliveIntervalMs, keepaliveCount);
     await session.call(Procedures.CONNECT_OPEN, { name: uri.name, flags: readonly ? READ_ONLY : 0 }, call);
     // Asking tells the daemon that we take events by callback id.
     if (!(await supports(session, Feature.REMOTE_EVENT_CALLBACK, call))) throw tooOld(uri, transport.peer);

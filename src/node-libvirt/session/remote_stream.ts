@@ -38,6 +38,7 @@ export class RemoteStream extends Duplex {
   #state: 'open' | 'finishing' | 'aborting' | 'over' = 'open';
   #isPaused = false;
   #isReadToEnd: boolean;
+  #confirmTimer: NodeJS.Timeout | undefined;
   #afterDrain: (() => void) | undefined;
   #afterConfirm: ((error?: Error) => void) | undefined;
 
@@ -100,7 +101,7 @@ export class RemoteStream extends Duplex {
       this.#state = 'aborting';
       this.#port.send(PacketStatus.ERROR, EMPTY);
     }
-    setTimeout(() => this.#end(), CONFIRM_TIMEOUT_MS).unref();
+    this.#confirmTimer = setTimeout(() => this.#end(), CONFIRM_TIMEOUT_MS).unref();
   }
 
   #sendFrom(chunk: Buffer, start: number, done: (error?: Error | null) => void): void {
@@ -170,6 +171,7 @@ export class RemoteStream extends Duplex {
   #end(error?: Error): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
+    clearTimeout(this.#confirmTimer);
     this.#port.isOver();
     // First of all, so that this is the error and not what comes of it.
     if (error !== undefined) this.destroy(error);
