@@ -32,6 +32,7 @@ import { remoteError, toLibvirtError } from '../wire/remote_error.ts';
 import { Writer, type Type } from '../wire/xdr.ts';
 import { CallQueue } from './call_queue.ts';
 import { Deadlines } from './deadlines.ts';
+import { EarlyStreamData } from './early_stream_data.ts';
 import { Keepalive } from './keepalive.ts';
 import { PendingCall, type CallOptions, type CallOwner } from './pending_call.ts';
 import { RemoteStream } from './remote_stream.ts';
@@ -77,6 +78,8 @@ export class Session implements CallOwner {
   /** Given a place, their packets in #outgoing: written together, because each write is a system call. */
   #unsent: PendingCall[] = [];
   readonly #streams = new Map<number, RemoteStream>();
+  /** Data of streams whose call is not answered yet: libvirtd sends both from threads of their own. */
+  readonly #early = new EarlyStreamData();
   readonly #listeners = new Map<string, Listener>();
   readonly #deadlines = new Deadlines(() => [...this.#inFlight.values(), ...this.#queue]);
   readonly #resolveClosed: (reason: CloseReason) => void;
@@ -296,6 +299,7 @@ export class Session implements CallOwner {
       },
     });
     this.#streams.set(serial, stream);
+    for (const early of this.#early.of(serial)) stream.onPacket(early.header, early.payload);
     return stream;
   }
 
@@ -339,14 +343,17 @@ export class Session implements CallOwner {
     this.#inFlight.delete(header.serial);
     if (header.status === PacketStatus.OK) call.deliver(packet);
     else if (!call.isSettled) call.fail(refusal(procedure, packet));
+    if (procedure.stream !== undefined) this.#early.forget(header.serial);
     if (this.#queue.size > 0 && !this.isClosed) this.#pump();
   }
 
   #onStream(header: PacketHeader, payload: Buffer): void {
     const stream = this.#streams.get(header.serial);
+    const call = this.#inFlight.get(header.serial);
+    if (stream !== undefined) stream.onPacket(header, payload);
+    else if (call?.procedure.stream !== undefined && !call.isSettled) this.#early.keep(header, payload);
     // Data may follow an abort for a while.
-    if (stream === undefined) this.#droppedMessages += 1;
-    else stream.onPacket(header, payload);
+    else this.#droppedMessages += 1;
   }
 
   #onDrain(): void {
