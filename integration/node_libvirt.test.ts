@@ -47,16 +47,16 @@ describe('host', () => {
 
   test('capabilities are those that virsh tells', async () => {
     expect(lasting(await connection.getCapabilities())).toBe(lasting(await virsh('capabilities')));
-    const capabilities = await connection.getDomainCapabilities({ virttype: 'qemu' });
+    const capabilities = await connection.getDomainCapabilities(null, null, null, 'qemu');
     expect(lasting(capabilities)).toBe(lasting(await virsh('domcapabilities', '--virttype', 'qemu')));
   });
 
   test('free pages are those that virsh tells', async () => {
     // Others may take pages meanwhile: compare where two readings around virsh's agree.
     for (let attempt = 0; ; attempt += 1) {
-      const [before] = await connection.getFreePages([2048], 0, 1);
+      const [before] = await connection.node.getFreePages([2048], 0, 1);
       const text = await virsh('freepages', '--cellno', '0', '--pagesize', '2048');
-      const [after] = await connection.getFreePages([2048], 0, 1);
+      const [after] = await connection.node.getFreePages([2048], 0, 1);
       if (String(before) !== String(after) && attempt < 10) continue;
       expect(before).toEqual([Number(/2048KiB: (\d+)/.exec(text)?.[1])]);
       return;
@@ -64,23 +64,23 @@ describe('host', () => {
   });
 
   test('free pages keep the order asked, a row per cell', async () => {
-    const { nodes } = await connection.getNodeInfo();
-    const rows = await connection.getFreePages([2048, 4], 0, nodes);
+    const { nodes } = await connection.node.getInfo();
+    const rows = await connection.node.getFreePages([2048, 4], 0, nodes);
     expect(rows).toHaveLength(nodes);
     for (const row of rows) expect(row).toEqual([expect.any(Number), expect.any(Number)]);
-    expect(await connection.getCellsFreeMemory(0, nodes)).toHaveLength(nodes);
+    expect(await connection.node.getCellsFreeMemory(0, nodes)).toHaveLength(nodes);
   });
 });
 
 describe('refusals', () => {
   test.each([
-    ['an unknown uuid', () => connection.lookupDomainByUUID(randomUUID()), ErrorCode.NO_DOMAIN],
-    ['an unknown name', () => connection.lookupDomainByName(`${PREFIX}nobody`), ErrorCode.NO_DOMAIN],
-    ['a cell that is not there', () => connection.getFreePages([4], 4000, 1), ErrorCode.INTERNAL_ERROR],
-    ['a page size that is not there', () => connection.getFreePages([3], 0, 1), ErrorCode.OPERATION_FAILED],
-    ['an unknown architecture', () => connection.getDomainCapabilities({ arch: 'vax' }), ErrorCode.INVALID_ARG],
-    ['what is not XML', () => connection.defineDomainXML('<domain', 0), ErrorCode.XML_DETAIL],
-    ['XML that is no domain', () => connection.defineDomainXML('<pool/>', 0), ErrorCode.XML_ERROR],
+    ['an unknown uuid', () => connection.domain.lookupByUUID(randomUUID()), ErrorCode.NO_DOMAIN],
+    ['an unknown name', () => connection.domain.lookupByName(`${PREFIX}nobody`), ErrorCode.NO_DOMAIN],
+    ['a cell that is not there', () => connection.node.getFreePages([4], 4000, 1), ErrorCode.INTERNAL_ERROR],
+    ['a page size that is not there', () => connection.node.getFreePages([3], 0, 1), ErrorCode.OPERATION_FAILED],
+    ['an unknown architecture', () => connection.getDomainCapabilities(null, 'vax'), ErrorCode.INVALID_ARG],
+    ['what is not XML', () => connection.domain.defineXMLFlags('<domain', 0), ErrorCode.XML_DETAIL],
+    ['XML that is no domain', () => connection.domain.defineXMLFlags('<pool/>', 0), ErrorCode.XML_ERROR],
     ['an unknown procedure', () => connection.call(remoteProcedure('NONE', 65_000, {}, {}), {}), ErrorCode.NO_SUPPORT],
   ])('%s', async (_, call, code) => {
     await expect(call()).rejects.toMatchObject({ name: 'LibvirtError', code });
@@ -88,7 +88,7 @@ describe('refusals', () => {
 
   test('a read-only connection changes nothing', async () => {
     const reader = await connect({ readonly: true });
-    await expect(reader.defineDomainXML(domainXml('ro'), 0)).rejects.toMatchObject({
+    await expect(reader.domain.defineXMLFlags(domainXml('ro'), 0)).rejects.toMatchObject({
       code: ErrorCode.OPERATION_DENIED,
     });
     await reader.close();
@@ -100,34 +100,33 @@ describe('domains', () => {
   test('define, look up, describe, undefine, with the events of it', async () => {
     const events: string[] = [];
     const name = nameOf('define');
-    const subscription = await connection.onDomainLifecycle(({ domain: { name: its }, event, detail }) => {
+    const subscription = await connection.subscribe('domainLifecycle', ({ domain: { name: its }, event, detail }) => {
       if (its === name) events.push(`${event} ${detail}`);
     });
-    const domain = await connection.defineDomainXML(domainXml('define'), 0);
+    const domain = await connection.domain.defineXMLFlags(domainXml('define'), 0);
     expect(domain).toMatchObject({ name, id: -1 });
-    expect(await connection.lookupDomainByUUID(domain.uuid.toUpperCase())).toEqual(domain);
-    expect(await connection.lookupDomainByName(name)).toEqual(domain);
+    expect(await connection.domain.lookupByUUID(domain.uuid.toUpperCase())).toEqual(domain);
+    expect(await connection.domain.lookupByName(name)).toEqual(domain);
     expect(await connection.listAllDomains(ListAllDomainsFlags.INACTIVE)).toContainEqual(domain);
-    const xml = await connection.getDomainXMLDesc(domain, DomainXMLFlags.INACTIVE);
+    const xml = await connection.domain.getXMLDesc(domain, DomainXMLFlags.INACTIVE);
     expect(lasting(xml)).toBe(lasting(await virsh('dumpxml', '--inactive', name)));
-    expect(await connection.getDomainState(domain)).toEqual({ state: DomainState.SHUTOFF, reason: 0 });
+    expect(await connection.domain.getState(domain)).toEqual({ state: DomainState.SHUTOFF, reason: 0 });
 
     const config = DomainModificationImpact.CONFIG;
     const { DESCRIPTION: description, ELEMENT: element } = DomainMetadataType;
-    expect(await connection.getDomainMetadata(domain, { type: description, flags: config })).toBe('<>&"\'');
-    await connection.setDomainMetadata(domain, { type: description, metadata: DESCRIPTION, flags: config });
-    expect(await connection.getDomainMetadata(domain, { type: description, flags: config })).toBe(DESCRIPTION);
+    expect(await connection.domain.getMetadata(domain, description, null, config)).toBe('<>&"\'');
+    await connection.domain.setMetadata(domain, description, DESCRIPTION, null, null, config);
+    expect(await connection.domain.getMetadata(domain, description, null, config)).toBe(DESCRIPTION);
     const metadata = '<note at="&lt;now&gt;">a &amp; b</note>';
-    const place = { type: element, uri: 'urn:nlv', flags: config };
-    await connection.setDomainMetadata(domain, { ...place, metadata, key: 'nlv' });
-    expect(await connection.getDomainMetadata(domain, place)).toBe(metadata);
-    await connection.setDomainMetadata(domain, { ...place, metadata: null, key: 'nlv' });
-    await expect(connection.getDomainMetadata(domain, place)).rejects.toMatchObject({
+    await connection.domain.setMetadata(domain, element, metadata, 'nlv', 'urn:nlv', config);
+    expect(await connection.domain.getMetadata(domain, element, 'urn:nlv', config)).toBe(metadata);
+    await connection.domain.setMetadata(domain, element, null, 'nlv', 'urn:nlv', config);
+    await expect(connection.domain.getMetadata(domain, element, 'urn:nlv', config)).rejects.toMatchObject({
       code: ErrorCode.NO_DOMAIN_METADATA,
     });
 
-    await connection.undefineDomain(domain, 0);
-    await expect(connection.lookupDomainByUUID(domain.uuid)).rejects.toMatchObject({ code: ErrorCode.NO_DOMAIN });
+    await connection.domain.undefineFlags(domain, 0);
+    await expect(connection.domain.lookupByUUID(domain.uuid)).rejects.toMatchObject({ code: ErrorCode.NO_DOMAIN });
     await expect.poll(() => [events.at(0), events.at(-1)]).toEqual(['DEFINED ADDED', 'UNDEFINED REMOVED']);
     await subscription.close();
   });
@@ -135,23 +134,25 @@ describe('domains', () => {
   test('start, measure, pause, destroy, with the events of it', async () => {
     const events: string[] = [];
     const name = nameOf('start');
-    const subscription = await connection.onDomainLifecycle(({ domain: { name: its }, event }) => {
+    const subscription = await connection.subscribe('domainLifecycle', ({ domain: { name: its }, event }) => {
       if (its === name) events.push(event);
     });
-    const defined = await connection.defineDomainXML(domainXml('start'), 0);
-    const domain = await connection.createDomain(defined, DomainCreateFlags.NONE);
+    const defined = await connection.domain.defineXMLFlags(domainXml('start'), 0);
+    const domain = await connection.domain.createWithFlags(defined, DomainCreateFlags.NONE);
     expect(domain.id).toBeGreaterThan(0);
-    expect(await connection.getDomainInfo(domain)).toMatchObject({ state: DomainState.RUNNING, maxMemKib: 32_768 });
-    expect(await connection.getDomainMemoryStats(domain)).toMatchObject({ actual_balloon: 32_768 });
-    await connection.setDomainMemoryStatsPeriod(domain, 1, DomainModificationImpact.LIVE);
+    expect(await connection.domain.getInfo(domain)).toMatchObject({ state: DomainState.RUNNING, maxMemKib: 32_768 });
+    expect(await connection.domain.memoryStats(domain)).toMatchObject({ actual_balloon: 32_768 });
+    await connection.domain.setMemoryStatsPeriod(domain, 1, DomainModificationImpact.LIVE);
     const [stats] = await connection.getAllDomainStats([domain], DomainStatsTypes.STATE | DomainStatsTypes.BALLOON, 0);
     expect(stats).toMatchObject({ domain, params: { 'state.state': 1, 'balloon.maximum': 32_768 } });
-    await connection.suspendDomain(domain);
-    expect(await connection.getDomainState(domain)).toEqual({ state: DomainState.PAUSED, reason: 1 });
-    await connection.resumeDomain(domain);
-    await connection.destroyDomain(domain, 0);
-    await expect(connection.destroyDomain(domain, 0)).rejects.toMatchObject({ code: ErrorCode.OPERATION_INVALID });
-    await connection.undefineDomain(domain, 0);
+    await connection.domain.suspend(domain);
+    expect(await connection.domain.getState(domain)).toEqual({ state: DomainState.PAUSED, reason: 1 });
+    await connection.domain.resume(domain);
+    await connection.domain.destroyFlags(domain, 0);
+    await expect(connection.domain.destroyFlags(domain, 0)).rejects.toMatchObject({
+      code: ErrorCode.OPERATION_INVALID,
+    });
+    await connection.domain.undefineFlags(domain, 0);
     // The order on 9.0.0: the CPUs run before the guest counts as started. SHUTDOWN precedes STOPPED. Events mostly come
     // before the reply of the call that caused them; the last one may come after it.
     await expect
@@ -207,8 +208,8 @@ async function removeLeftovers(): Promise<void> {
 async function removeOurs(pid: number): Promise<void> {
   for (const domain of await connection.listAllDomains(0)) {
     if (ownerOf(domain) !== pid) continue;
-    if (domain.id !== -1) await connection.destroyDomain(domain, 0);
-    await connection.undefineDomain(domain, 0);
+    if (domain.id !== -1) await connection.domain.destroyFlags(domain, 0);
+    await connection.domain.undefineFlags(domain, 0);
   }
 }
 

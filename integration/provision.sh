@@ -25,7 +25,9 @@ packages='dbus iproute2 procps libvirt-daemon-system libvirt-daemon-driver-qemu 
 case ${1:-} in
   demo) mode=demo want_pages=${HUGENODE_PAGES:-512} ;;
   test) mode='test' want_pages=${HUGENODE_PAGES:-1024}
-    packages="$packages ca-certificates iptables docker.io debootstrap python3-oslo.messaging python3-libvirt" ;;
+    packages="$packages ca-certificates iptables docker.io debootstrap python3-oslo.messaging python3-libvirt"
+    # For node-libvirt's transports: certificates, an sshd and SASL passwords of the tests' own.
+    packages="$packages openssl openssh-client openssh-server netcat-openbsd sasl2-bin libsasl2-modules" ;;
   *) usage ;;
 esac
 check_only=no
@@ -41,7 +43,8 @@ logs=/var/log; [ -w $logs ] || logs=${TMPDIR:-/tmp}
 
 table=$(mktemp) || exit 1
 ticker=
-trap 'rm -f "$table"; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
+policy=
+trap 'rm -f "$table" $policy; [ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM
 
 began=$(date +%s)
@@ -82,6 +85,27 @@ apt_install() {
 }
 apt_update() { say "packages: fetching the package lists"; apt-get -o DPkg::Lock::Timeout=300 update >>"$apt_log" 2>&1; }
 
+# The tests start an sshd of their own, with keys of their own, on loopback. Debian's package would open one to the
+# world, now and at each boot, as saslauthd's would: a machine that had none gets the programs, not the services.
+hold_back_services() {
+  held_back=
+  for p in openssh-server sasl2-bin; do
+    case " $lacking" in *" $p "*) held_back="$held_back $(echo $p | sed 's/openssh-server/ssh/; s/sasl2-bin/saslauthd/')" ;; esac
+  done
+  { [ -z "$held_back" ] || [ -e /usr/sbin/policy-rc.d ]; } && return
+  policy=/usr/sbin/policy-rc.d
+  printf '#!/bin/sh\ncase $1 in ssh* | saslauthd*) exit 101 ;; esac\n' >$policy
+  chmod 755 $policy
+}
+let_go_of_services() {
+  for s in $held_back; do
+    if [ $systemd = yes ]; then systemctl disable --now "$s.service" >>"$apt_log" 2>&1
+    else update-rc.d "$s" disable >>"$apt_log" 2>&1; fi
+  done
+  [ -z "$policy" ] || rm -f $policy
+  policy=
+}
+
 install_packages() {
   if ! command -v dpkg-query >/dev/null; then row packages MISSING "not a Debian machine; needed are: $packages"; return; fi
   lacking=$(missing_packages)
@@ -96,7 +120,9 @@ install_packages() {
   say "packages: installing $lacking"
   : >"$apt_log"
   tick & ticker=$!
+  hold_back_services
   apt_install || { [ $updated = no ] && apt_update && apt_install; }
+  let_go_of_services
   kill $ticker 2>/dev/null; wait $ticker 2>/dev/null; ticker=
   left=$(missing_packages)
   if [ -z "$left" ]; then row packages 'done' "installed: ${lacking% }"

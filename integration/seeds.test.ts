@@ -27,12 +27,12 @@ afterAll(() => libvirt?.close());
 
 /** Starts a domain; ends and undefines it with the test. Answers with QEMU's command line. */
 async function commandLineOf(xml: string): Promise<string[]> {
-  const domain: Domain = await libvirt.defineDomainXML(xml, 0);
+  const domain: Domain = await libvirt.domain.defineXMLFlags(xml, 0);
   onTestFinished(async () => {
-    await libvirt.destroyDomain(domain, 0).catch(() => undefined);
-    await libvirt.undefineDomain(domain, 0);
+    await libvirt.domain.destroyFlags(domain, 0).catch(() => undefined);
+    await libvirt.domain.undefineFlags(domain, 0);
   });
-  await libvirt.createDomain(domain, 0);
+  await libvirt.domain.createWithFlags(domain, 0);
   const pid = (await readFile(`/run/libvirt/qemu/${domain.name}.pid`, 'utf8')).trim();
   return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
 }
