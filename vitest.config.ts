@@ -7,7 +7,9 @@ export default defineConfig({
   test: {
     reporters: ['default', new ClosingLine()],
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/soak/**'] } },
+      // Long, and alone: `npm run test:soak`. It measures what is left in memory, for which Node must collect on demand.
+      { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], execArgv: ['--expose-gc'] } },
       {
         test: {
           name: 'integration',

@@ -1,4 +1,5 @@
 /** What this process holds on to. */
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Held = { readonly heapMib: number; readonly rssMib: number; readonly resources: Record<string, number> };
 
@@ -6,11 +7,13 @@ export type Held = { readonly heapMib: number; readonly rssMib: number; readonly
 export async function held(): Promise<Held> {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('node --expose-gc is needed; vitest.config.ts says so for these tests');
-  // Twice, with a turn between: what a finalizer lets go is collected by the second.
-  for (let count = 0; count < 2; count += 1) {
-    await new Promise((resolve) => setImmediate(resolve));
+  // Several times over more than a second: buffers are swept in the background, and an abort of a stream may wait that
+  // long for its confirmation.
+  for (let count = 0; count < 5; count += 1) {
     gc();
+    await sleep(300);
   }
+  gc();
   const { heapUsed, rss, external } = process.memoryUsage();
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
