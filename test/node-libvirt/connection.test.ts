@@ -194,9 +194,18 @@ describe('several sessions', () => {
       ...Array.from({ length: 8 }, () => true),
       false,
     ]);
+    // Those of the other session, too, are told what happened, and not that somebody closed it.
+    expect(ended.filter((error) => String(error).includes('close() was called'))).toEqual([]);
     expect((await pool.closed).kind).toMatch(/server|transport/);
     expect(pool.isClosed).toBe(true);
     await daemon.until(() => daemon.clients.length === 1);
+  });
+
+  test('events of one session end with an error when another is lost: some were missed', async () => {
+    const events = await pool.events('domainLifecycle');
+    const error = errorOf(events.next());
+    daemon.clients[2]?.drop();
+    expect(await error).toMatchObject({ name: 'ConnectionClosedError' });
   });
 
   test('close() says goodbye on each', async () => {

@@ -7,7 +7,12 @@ import { Session, type SessionSettings } from '../../src/node-libvirt/session/se
 import { errorOf } from './errors_of.ts';
 import { MemoryTransport } from './memory_transport.ts';
 
-const { DOMAIN_LOOKUP_BY_NAME: LOOKUP, CONNECT_GET_LIB_VERSION: VERSION, CONNECT_CLOSE } = Procedures;
+const {
+  DOMAIN_LOOKUP_BY_NAME: LOOKUP,
+  CONNECT_GET_LIB_VERSION: VERSION,
+  DOMAIN_SHUTDOWN_FLAGS: SHUTDOWN,
+  CONNECT_CLOSE,
+} = Procedures;
 
 let transport: MemoryTransport;
 let session: Session;
@@ -234,15 +239,22 @@ describe('what it holds on to', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('an argument that does not fit leaves no trace, also with a signal and in the midst of others', async () => {
+  test('an argument that does not fit leaves no trace: nothing on its signal, no byte among those of others', async () => {
     const { signal } = new AbortController();
-    const error = errorOf(session.call(LOOKUP, { name: 'a\0b' }, { signal }));
-    const call = session.call(VERSION, {});
+    const before = session.call(VERSION, {});
+    // The first of its fields fits and is written before the other is looked at.
+    const error = errorOf(
+      session.call(SHUTDOWN, { domain: { name: 'guest', uuid: 'none', id: 1 }, flags: 0 }, { signal }),
+    );
+    const after = session.call(VERSION, {});
     expect(await error).toBeInstanceOf(RangeError);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
-    expect(transport.writes.map(({ length }) => length)).toEqual([28]);
-    transport.feed(version(2));
-    expect(await call).toEqual({ version: 9_000_000 });
+    expect(Buffer.concat(transport.writes).toString('hex')).toMatch(
+      /^0000001c.{32}00000001.{8}0000001c.{32}0000000[23].{8}$/,
+    );
+    const serials = Buffer.concat(transport.writes);
+    transport.feed(Buffer.concat([version(serials.readUInt32BE(20)), version(serials.readUInt32BE(48))]));
+    expect(await Promise.all([before, after])).toHaveLength(2);
   });
 
   test('closing says goodbye past the queue, and is done when nobody answers', async () => {

@@ -38,9 +38,9 @@ export type SoakReport = {
 const CLIENTS = 4;
 /** More than may be in flight, so that the queue is always in use. */
 const LANES = 8;
-const CALL_TIMEOUT_MS = 150;
+const CALL_TIMEOUT_MS = 50;
 /** Some of those held have timed out by then, some have not. */
-const RELEASE_MS = 200;
+const RELEASE_MS = 100;
 
 const FAULTS: readonly Fault[] = [
   { kind: 'delay', ms: 5 },

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../src/node-libvirt/connection/connect.ts';
 import type { Connection } from '../../src/node-libvirt/connection/connection.ts';
 import { ErrorCode } from '../../src/node-libvirt/error_codes.ts';
-import { LibvirtError } from '../../src/node-libvirt/errors.ts';
+import { ConnectionClosedError, LibvirtError } from '../../src/node-libvirt/errors.ts';
 import { Procedures } from '../../src/node-libvirt/procedures/index.ts';
 import { FakeLibvirtd, type FakeStream } from '../../src/node-libvirt/testing/index.ts';
 import { errorOf } from './errors_of.ts';
@@ -93,6 +93,18 @@ describe('download', () => {
     expect(await buffer(stream)).toEqual(data(10));
   });
 
+  test('closing the connection ahead of the confirmation is not taken for it', async () => {
+    const [ours, theirs] = await opened(connection.openStream(UPLOAD, part));
+    let isFinished = false;
+    ours.once('finish', () => (isFinished = true));
+    const error = errorOf(finished(ours));
+    ours.end(data(100));
+    for await (const chunk of theirs) expect(chunk).toHaveLength(100);
+    await connection.close();
+    expect(await error).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
+    expect(isFinished).toBe(false);
+  });
+
   test('of nothing', async () => {
     const [ours, theirs] = await opened(connection.openStream(DOWNLOAD, part));
     void theirs.download([]);
@@ -125,6 +137,16 @@ describe('download', () => {
     expect(error).toBeInstanceOf(LibvirtError);
     expect(error).toMatchObject({ code: ErrorCode.SYSTEM_ERROR, int1: 5, procedure: 'STORAGE_VOL_DOWNLOAD' });
     await alone();
+  });
+
+  test.each([
+    ['an error', (theirs: FakeStream) => theirs.fail({ code: ErrorCode.NO_STORAGE_VOL })],
+    ['the end of the connection', () => daemon.end()],
+    ['garbage', () => daemon.clients[1]?.raw(Buffer.from('HTTP/1.1 400 Bad Request'))],
+  ])('%s in one chunk with the reply waits until somebody can listen', async (_, fail) => {
+    daemon.script(DOWNLOAD, (call) => fail(call.replyWithStream(DOWNLOAD, {})));
+    const { stream } = await connection.openStream(DOWNLOAD, part);
+    expect(await errorOf(buffer(stream))).toBeInstanceOf(Error);
   });
 
   test('an error that nobody reads does not disturb the process, and is there when somebody looks', async () => {
@@ -181,11 +203,11 @@ describe('download', () => {
     expect(await theirs.ended).toBe('finish');
   });
 
-  test('closing the connection breaks it off', async () => {
+  test('closing the connection breaks it off: not an error by itself, but no end of the data either', async () => {
     const [ours] = await opened(connection.openStream(DOWNLOAD, part));
     const error = errorOf(buffer(ours));
     await connection.close();
-    expect(await error).toMatchObject({ name: 'ConnectionClosedError' });
+    expect(await error).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
     await daemon.until(() => daemon.clients.length === 0);
   });
 });
@@ -378,7 +400,20 @@ describe('opening', () => {
 
   test('a daemon that is gone', async () => {
     await daemon[Symbol.asyncDispose]();
-    expect(await errorOf(connection.openStream(CONSOLE, console))).toMatchObject({ name: 'ConnectError' });
+    const error = await errorOf(connection.openStream(CONSOLE, console));
+    expect(error).toBeInstanceOf(ConnectionClosedError);
+    expect(error).toMatchObject({ requestSent: false });
+  });
+
+  test('a connection that is closed opens no stream, nor does one that is closed meanwhile', async () => {
+    daemon.script(CONSOLE, () => expect.fail('it was asked for'));
+    const opening = errorOf(connection.openStream(CONSOLE, console));
+    await connection.close();
+    expect(await opening).toMatchObject({ name: 'ConnectionClosedError', requestSent: false });
+    const { accepted } = daemon;
+    expect(await errorOf(connection.openStream(CONSOLE, console))).toMatchObject({ requestSent: false });
+    expect(daemon.accepted).toBe(accepted);
+    await daemon.until(() => daemon.clients.length === 0);
   });
 
   test('many at once, each with its own data', async () => {

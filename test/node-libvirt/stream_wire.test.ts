@@ -1,5 +1,6 @@
 /** Streams without a socket: their packets word by word, and when the transport is paused. */
 import { once } from 'node:events';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Procedures } from '../../src/node-libvirt/procedures/index.ts';
 import type { RemoteStream } from '../../src/node-libvirt/session/remote_stream.ts';
@@ -60,6 +61,42 @@ describe('download', () => {
     stream.on('data', (chunk: Buffer) => (length += chunk.length));
     await vi.waitUntil(() => length === 1_010_005);
     expect(transport.isPaused).toBe(false);
+  });
+
+  test('data that overtakes the reply of its call is the stream’s, in order; other data is nobody’s', async () => {
+    const opening = session.openStream(DOWNLOAD, part);
+    await Promise.resolve();
+    const header = { program: 0x20008086, version: 1, procedure: DOWNLOAD.number, type: PacketType.STREAM, serial: 1 };
+    const early = encodePacket({ ...header, status: PacketStatus.CONTINUE }, Buffer.from('early '));
+    transport.feed(early);
+    early.fill(0);
+    transport.feed(encodePacket({ ...header, serial: 2, status: PacketStatus.CONTINUE }, Buffer.from('whose?')));
+    feed(DOWNLOAD.number, PacketType.REPLY, PacketStatus.OK);
+    feed(DOWNLOAD.number, PacketType.STREAM, PacketStatus.CONTINUE, Buffer.from('late'));
+    data(0);
+    feed(DOWNLOAD.number, PacketType.STREAM, PacketStatus.OK);
+    expect((await buffer((await opening).stream)).toString()).toBe('early late');
+    expect(session.stats.droppedMessages).toBe(1);
+  });
+
+  test('data ahead of a reply that never comes is bounded', async () => {
+    const error = errorOf(session.openStream(DOWNLOAD, part));
+    await Promise.resolve();
+    for (let count = 0; count < 20 && !session.isClosed; count += 1) data(1024 * 1024);
+    expect(await error).toMatchObject({ name: 'ConnectionClosedError', cause: { name: 'ProtocolError' } });
+  });
+
+  test('data ahead of a refusal, or of a reply that nobody waits for any more, is forgotten', async () => {
+    const controller = new AbortController();
+    const opening = errorOf(session.openStream(DOWNLOAD, part, { signal: controller.signal }));
+    await Promise.resolve();
+    data(100);
+    controller.abort(new Error('enough'));
+    expect(await opening).toEqual(new Error('enough'));
+    data(100);
+    feed(DOWNLOAD.number, PacketType.REPLY, PacketStatus.OK);
+    data(100);
+    expect(session.stats).toEqual({ inFlight: 0, queued: 0, droppedMessages: 2 });
   });
 
   test('the empty packet is the end: it is answered, and then confirmed', async () => {

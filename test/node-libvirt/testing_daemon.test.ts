@@ -32,6 +32,21 @@ async function bare(maxInFlight = 10): Promise<{ readonly session: Session; read
   return { session, socket };
 }
 
+/** Which of forty calls a fault strikes. */
+async function struck(seed: number): Promise<boolean[]> {
+  using fault = daemon.faults.add('any', { kind: 'refuse', error: {} }, { probability: 0.3, seed });
+  const outcomes: boolean[] = [];
+  for (let nth = 0; nth < 40; nth += 1)
+    outcomes.push(
+      await connection.getHostname().then(
+        () => false,
+        () => true,
+      ),
+    );
+  expect(outcomes.filter(Boolean)).toHaveLength(fault.hits);
+  return outcomes;
+}
+
 describe('as libvirtd', () => {
   beforeEach(() => open());
 
@@ -287,19 +302,6 @@ describe('faults', () => {
   });
 
   test('by chance: the same seed strikes the same calls', async () => {
-    const struck = async (seed: number) => {
-      using fault = daemon.faults.add('any', { kind: 'refuse', error: {} }, { probability: 0.3, seed });
-      const outcomes: boolean[] = [];
-      for (let nth = 0; nth < 40; nth += 1)
-        outcomes.push(
-          await connection.getHostname().then(
-            () => false,
-            () => true,
-          ),
-        );
-      expect(outcomes.filter(Boolean)).toHaveLength(fault.hits);
-      return outcomes;
-    };
     const first = await struck(7);
     expect(first.filter(Boolean).length).toBeGreaterThan(4);
     expect(first.filter(Boolean).length).toBeLessThan(24);

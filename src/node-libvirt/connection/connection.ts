@@ -5,6 +5,7 @@
  */
 import type { Opened } from '../calls/caller.ts';
 import { LibvirtCalls } from '../calls/libvirt_calls.ts';
+import { ConnectionClosedError, fateOf } from '../errors.ts';
 import type { EventName, EventOf } from '../events/definitions.ts';
 import { EventCenter, type EventStreamOptions, type SubscribeOptions } from '../events/event_center.ts';
 import type { Listener, Subscription } from '../events/event_hub.ts';
@@ -36,8 +37,9 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     this.#settings = settings;
     this.#events = new EventCenter(first, first, settings.onListenerError);
     this.closed = Promise.race(sessions.map((session) => session.closed));
-    void this.closed.then(() => {
-      for (const session of sessions) session.destroy();
+    // With the reason: calls and events of the other sessions end for the same, not because somebody called close().
+    void this.closed.then((reason) => {
+      for (const session of sessions) session.destroy(reason);
     });
   }
 
@@ -66,16 +68,20 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
    * else. Destroying the stream aborts it; either end of it closes that connection.
    */
   override async openStream<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<Opened<R>> {
+    this.#assertOpen(procedure);
     const session = await this.#settings.openStreamSession(options?.signal);
+    this.#streamSessions.add(session);
     try {
+      // close() may have come while this one was being opened.
+      this.#assertOpen(procedure);
       const opened = await session.openStream(procedure, args, options);
-      this.#streamSessions.add(session);
       opened.stream.once('close', () => {
         this.#streamSessions.delete(session);
         void session.close(Procedures.CONNECT_CLOSE, {});
       });
       return opened;
     } catch (error) {
+      this.#streamSessions.delete(session);
       session.destroy();
       throw error;
     }
@@ -115,6 +121,12 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #assertOpen({ name }: Procedure): void {
+    if (!this.isClosed) return;
+    const { peer } = this.#sessions[0];
+    throw new ConnectionClosedError(`${name} on ${peer}: the connection is closed; ${fateOf(false)}`, false);
   }
 
   #leastLoaded(): Session {

@@ -39,6 +39,11 @@ export class RemoteStream extends Duplex {
   #isPaused = false;
   #isReadToEnd: boolean;
   #confirmTimer: NodeJS.Timeout | undefined;
+  /**
+   * Our caller has the stream, whose end may be in one chunk with the reply: an error that is emitted before anybody can
+   * listen would end the process.
+   */
+  readonly #taken = new Promise<void>((resolve) => setImmediate(resolve));
   #afterDrain: (() => void) | undefined;
   #afterConfirm: ((error?: Error) => void) | undefined;
 
@@ -71,9 +76,11 @@ export class RemoteStream extends Duplex {
     next?.();
   }
 
-  /** From the session: the connection is gone. */
-  onSessionEnd(error: Error): void {
+  /** From the session: the connection is gone; no error where it was closed on purpose. */
+  onSessionEnd(error?: Error): void {
     const isExpected = this.#state === 'over' || this.#state === 'aborting';
+    // A writer that waits for the confirmation must not take this for one; whoever destroys the stream may go on.
+    if (error === undefined && !this.destroyed) this.#afterConfirm = undefined;
     this.#end(isExpected ? undefined : error);
     this.destroy();
   }
@@ -92,7 +99,8 @@ export class RemoteStream extends Duplex {
     this.#finish();
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, finish: (error?: Error | null) => void): void {
+    const done = (cause: Error | null) => void this.#taken.then(() => finish(cause));
     if (this.#state === 'over') return done(error);
     this.#afterConfirm = () => done(error);
     // What is under way must be read to its end, or the confirmation behind it never comes.

@@ -183,9 +183,9 @@ export class Session implements CallOwner {
     await this.closed;
   }
 
-  /** Breaks off without a word to the peer. */
-  destroy(): void {
-    this.#end({ kind: 'requested' });
+  /** Breaks off without a word to the peer; with a reason where it is not the caller who wants it. */
+  destroy(reason: CloseReason = { kind: 'requested' }): void {
+    this.#end(reason);
   }
 
   /** @internal for PendingCall */
@@ -404,7 +404,9 @@ export class Session implements CallOwner {
     this.#unsent = [];
     this.#resolveClosed(reason);
     for (const call of waiting) call.fail(this.#closedError(call.procedure, call.requestSent));
-    for (const stream of streams) stream.onSessionEnd(this.#closedError(stream.procedure, true));
+    // Who closes the connection knows that its streams end; pipelines fail with a premature close all the same.
+    const isOurs = reason.kind === 'requested';
+    for (const stream of streams) stream.onSessionEnd(isOurs ? undefined : this.#closedError(stream.procedure, true));
   }
 
   #closedError(procedure: Procedure, requestSent: boolean): ConnectionClosedError {
