@@ -101,7 +101,7 @@ describe('download', () => {
     ours.end(data(100));
     for await (const chunk of theirs) expect(chunk).toHaveLength(100);
     await connection.close();
-    expect(await error).toMatchObject({ code: 'ERR_STREAM_PREMATURE_CLOSE' });
+    expect(await error).toMatchObject({ name: 'ConnectionClosedError', requestSent: true });
     expect(isFinished).toBe(false);
   });
 

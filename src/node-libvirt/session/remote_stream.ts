@@ -76,12 +76,13 @@ export class RemoteStream extends Duplex {
     next?.();
   }
 
-  /** From the session: the connection is gone; no error where it was closed on purpose. */
-  onSessionEnd(error?: Error): void {
+  /**
+   * From the session: the connection is gone. Closed on purpose, that is no error of a console or a download, whose
+   * reader sees a premature close; but an upload that was not confirmed may not be taken for a whole one.
+   */
+  onSessionEnd(error: Error, isOnPurpose: boolean): void {
     const isExpected = this.#state === 'over' || this.#state === 'aborting';
-    // A writer that waits for the confirmation must not take this for one; whoever destroys the stream may go on.
-    if (error === undefined && !this.destroyed) this.#afterConfirm = undefined;
-    this.#end(isExpected ? undefined : error);
+    this.#end(isExpected || (isOnPurpose && this.procedure.stream !== 'write') ? undefined : error);
     this.destroy();
   }
 

@@ -404,9 +404,8 @@ export class Session implements CallOwner {
     this.#unsent = [];
     this.#resolveClosed(reason);
     for (const call of waiting) call.fail(this.#closedError(call.procedure, call.requestSent));
-    // Who closes the connection knows that its streams end; pipelines fail with a premature close all the same.
-    const isOurs = reason.kind === 'requested';
-    for (const stream of streams) stream.onSessionEnd(isOurs ? undefined : this.#closedError(stream.procedure, true));
+    const isOnPurpose = reason.kind === 'requested';
+    for (const stream of streams) stream.onSessionEnd(this.#closedError(stream.procedure, true), isOnPurpose);
   }
 
   #closedError(procedure: Procedure, requestSent: boolean): ConnectionClosedError {
