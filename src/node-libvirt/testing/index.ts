@@ -17,3 +17,7 @@ export { FakeRefusal } from './refusal.ts';
 export { FakeCell, FakePool, type FakeCellOptions } from './fake_cells.ts';
 export { FakeDomain, type BalloonReport } from './fake_domain.ts';
 export { FakeHost, type FakeHostOptions, type GuestEnd } from './fake_host.ts';
+export type { DomainDefinition, MemoryPart, PageWish } from './domain_definition.ts';
+export type { XmlElement } from './xml.ts';
+export type { PacketHeader } from '../wire/packet.ts';
+export type { RemoteError } from '../wire/remote_error.ts';
