@@ -141,6 +141,14 @@ describe('tls', () => {
     await expect(talk(tlsUri('127.0.0.1'), { tls: { ...good(), servername: 'localhost' } })).resolves.toBe('answered');
   });
 
+  test('an address in the certificate, named', async () => {
+    const uri = tlsUri('localhost');
+    await expect(talk(uri, { tls: { ...good(), servername: '127.0.0.1' } })).resolves.toBe('answered');
+    await expect(connect(uri, { tls: { ...good(), servername: '127.0.0.2' } })).rejects.toMatchObject({
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    });
+  });
+
   test('files in a folder', async () => {
     const pki = join(folder, 'pki');
     await mkdir(pki);
@@ -284,6 +292,23 @@ describe('SASL', () => {
       name: 'AuthError',
       message: expect.stringContaining('+tls'),
     });
+  });
+
+  test('a server that is not verified is not given the password itself', async () => {
+    const { client } = guarded.certificates;
+    const by = (mechanism: 'PLAIN' | 'SCRAM-SHA-256') => ({
+      tls: { ...client, verify: false },
+      auth: { ...user, mechanisms: [mechanism] },
+    });
+    const uri = `test+tls://localhost:${guarded.tlsPort}/default`;
+    await expect(talk(uri, { tls: { ...client, verify: false }, auth: user })).resolves.toBe('answered');
+    await expect(talk(uri, by('SCRAM-SHA-256'))).resolves.toBe('answered');
+    await expect(talk(uri, by('PLAIN'))).resolves.toBe('answered');
+    await using plainOnly = await PrivateLibvirtd.start({ auth: { tls: 'sasl' }, user, mechanisms: ['PLAIN'] });
+    const tls = { ...plainOnly.certificates.client, verify: false };
+    await expect(
+      connect(`test+tls://localhost:${plainOnly.tlsPort}/default`, { tls, auth: user }),
+    ).rejects.toMatchObject({ name: 'AuthError', message: expect.stringContaining('nobody has verified') });
   });
 
   test('without a password, or without a mechanism that both have', async () => {

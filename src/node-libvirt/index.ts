@@ -56,6 +56,7 @@ export {
   type Entry,
   type Message,
   type Method,
+  type OwnProcedureOptions,
   type Procedure,
   type StreamDirection,
   type TableProcedure,
@@ -68,6 +69,15 @@ export type { SshOptions } from './transport/ssh.ts';
 export type { TlsOptions } from './transport/tls.ts';
 export type { Transport, TransportHandlers } from './transport/transport.ts';
 export type { Choice } from './wire/choice.ts';
-export * from './wire/objects.ts';
-export { param, toRecord, typedParams, type TypedParam, type TypedParamRecord } from './wire/typed_params.ts';
-export * as xdr from './wire/xdr.ts';
+export type {
+  Domain,
+  DomainSnapshot,
+  Network,
+  NodeDevice,
+  NWFilter,
+  Secret,
+  StoragePool,
+  StorageVol,
+} from './wire/objects.ts';
+export { param, toRecord, type TypedParam, type TypedParamRecord } from './wire/typed_params.ts';
+export * as xdr from './wire/layouts.ts';

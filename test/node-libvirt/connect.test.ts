@@ -1,10 +1,12 @@
 /** Opening a connection: the handshake and what can stand in its way. */
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { duplexPair } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RememberedCredentials } from '../../src/node-libvirt/auth/remembered_credentials.ts';
 import { connect, openSession, type ConnectOptions } from '../../src/node-libvirt/connection/connect.ts';
 import { ErrorCode } from '../../src/node-libvirt/error_codes.ts';
 import { AuthError, ConnectError, LibvirtError } from '../../src/node-libvirt/errors.ts';
@@ -76,9 +78,27 @@ test('a URI as text, with options beside it, and options with the URI among them
     connect('test:///default', { socketPath }),
     connect({ uri: 'qemu+unix:///system?name=lxc:///', socketPath }),
     connect({ socketPath }),
+    connect(undefined, { uri: 'xen:///system', socketPath }),
   ]);
   await Promise.all(connections.map((connection) => connection.close()));
-  expect(names).toEqual(new Set(['qemu:///system', 'test:///default', 'lxc:///']));
+  expect(names).toEqual(new Set(['qemu:///system', 'test:///default', 'lxc:///', 'xen:///system']));
+});
+
+test('options beside options would be dropped, so they are refused', async () => {
+  // @ts-expect-error -- it does not compile either
+  await expect(connect({ socketPath: daemon.socketPath }, { pool: 3 })).rejects.toThrow(/the URI and then options/);
+  expect(daemon.accepted).toBe(0);
+});
+
+test('a keepalive interval that is longer than any timer never pings', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on('warning', onWarning);
+  await using _ = await connect({ socketPath: daemon.socketPath, keepaliveIntervalMs: 2 ** 31 });
+  await sleep(30);
+  process.off('warning', onWarning);
+  expect(daemon.pings).toBe(0);
+  expect(warnings).toEqual([]);
 });
 
 test('a session for a stream asks for no pings', async () => {
@@ -204,6 +224,15 @@ function says(text: string, complete = 0): { complete: number; nil: number; data
   return { complete, nil: 0, data: Buffer.from(text) };
 }
 
+/** By a stand-in for ssh that leads to the daemon. */
+async function sshUri(query = ''): Promise<string> {
+  const path = `${daemon.socketPath}-ssh`;
+  const program = `const s = require("net").connect("${daemon.socketPath}"); process.stdin.pipe(s).pipe(process.stdout)`;
+  await writeFile(path, `#!/bin/sh\nexec '${process.execPath}' -e '${program}'\n`);
+  await chmod(path, 0o755);
+  return `qemu+ssh://node1/system?command=${encodeURIComponent(path)}${query}`;
+}
+
 describe('SASL', () => {
   const user = { username: 'nova', password: 'pencil' };
   const { AUTH_LIST, AUTH_SASL_INIT, AUTH_SASL_START, AUTH_SASL_STEP } = Procedures;
@@ -308,6 +337,72 @@ describe('SASL', () => {
       return new Promise<typeof user>(() => undefined);
     };
     await expect(connect(daemon.uri, { credentials: hangs, signal: controller.signal })).rejects.toThrow('enough');
+  });
+
+  describe('of a server that nobody has verified', () => {
+    test('PLAIN is not used, unless it is asked for by name', async () => {
+      daemon.answer(AUTH_SASL_INIT, () => ({ mechlist: 'PLAIN' }));
+      let passwords = 0;
+      daemon.answer(AUTH_SASL_START, () => {
+        passwords += 1;
+        return done;
+      });
+      const unverified = await sshUri('&no_verify=1');
+      const refused: unknown = await connect(unverified, { auth: user }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({
+        name: 'AuthError',
+        message: expect.stringMatching(/nobody has verified.*PLAIN/),
+      });
+      expect(passwords).toBe(0);
+      await using _ = await connect(unverified, { auth: { ...user, mechanisms: ['PLAIN'] } });
+      await connect(await sshUri(), { auth: user }).then((verified) => verified.close());
+      expect(passwords).toBe(2);
+    });
+
+    test('SCRAM is used, whatever else there is', async () => {
+      const mechanisms = scramDaemon('sha256', 'pencil');
+      await using _ = await connect(await sshUri('&no_verify=1'), { auth: user });
+      expect(mechanisms).toEqual(['SCRAM-SHA-256']);
+    });
+  });
+
+  test('somebody is asked once for the pool and its streams, and again after a refusal', async () => {
+    const { STORAGE_VOL_DOWNLOAD: DOWNLOAD } = Procedures;
+    const part = { vol: { pool: 'p', name: 'v', key: '/v' }, offsetBytes: 0, lengthBytes: 0, flags: 0 };
+    daemon.answer(AUTH_SASL_INIT, () => ({ mechlist: 'PLAIN' }));
+    let isRefusing = false;
+    daemon.script(AUTH_SASL_START, (call) =>
+      isRefusing ? call.fail({ code: ErrorCode.AUTH_FAILED }) : call.reply(AUTH_SASL_START, done),
+    );
+    daemon.script(DOWNLOAD, (call) => call.fail({ code: ErrorCode.NO_STORAGE_VOL }));
+    let asked = 0;
+    const credentials = () => {
+      asked += 1;
+      return user;
+    };
+    await using connection = await connect(daemon.uri, { credentials, pool: 3 });
+    await expect(connection.openStream(DOWNLOAD, part)).rejects.toMatchObject({ code: ErrorCode.NO_STORAGE_VOL });
+    expect(asked).toBe(1);
+    isRefusing = true;
+    await expect(connection.openStream(DOWNLOAD, part)).rejects.toThrow(AuthError);
+    isRefusing = false;
+    await expect(connection.openStream(DOWNLOAD, part)).rejects.toMatchObject({ code: ErrorCode.NO_STORAGE_VOL });
+    expect(asked).toBe(2);
+  });
+
+  test('who could not answer is asked again', async () => {
+    daemon.answer(AUTH_SASL_INIT, () => ({ mechlist: 'PLAIN' }));
+    let asked = 0;
+    const credentials = () => {
+      asked += 1;
+      throw new Error('no vault');
+    };
+    await expect(connect(daemon.uri, { credentials })).rejects.toThrow('no vault');
+    const remembered = new RememberedCredentials(credentials);
+    const request = { peer: 'p', mechanism: 'PLAIN', username: undefined } as const;
+    await expect(remembered.ask(request)).rejects.toThrow('no vault');
+    await expect(remembered.ask(request)).rejects.toThrow('no vault');
+    expect(asked).toBe(3);
   });
 
   test('nothing is said where others can read it', async () => {

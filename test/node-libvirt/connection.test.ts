@@ -1,4 +1,5 @@
 /** The friendly layer against a scripted daemon: what it sends and makes of the replies, and several sessions as one. */
+import { getEventListeners, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openSession } from '../../src/node-libvirt/connection/connect.ts';
 import {
@@ -233,5 +234,88 @@ describe('several sessions', () => {
     });
     await Promise.all([pool.getHostname(), pool.getHostname()]);
     expect(seen).toEqual(['STARTED']);
+  });
+});
+
+describe('the connection of a stream', () => {
+  const { STORAGE_VOL_DOWNLOAD: DOWNLOAD, AUTH_LIST } = Procedures;
+  const part = { vol: { pool: 'default', name: 'disk', key: '/disk' }, offsetBytes: 0, lengthBytes: 0, flags: 0 };
+  const notSent = { requestSent: false, message: expect.stringContaining(DOWNLOAD.name) };
+
+  /** The daemon answers no handshake any more. */
+  function stick(): Promise<FakeCall> {
+    const { promise, resolve } = Promise.withResolvers<FakeCall>();
+    daemon.script(AUTH_LIST, resolve);
+    return promise;
+  }
+
+  test('has the time-out of its call while it is made, and the call has not left then', async () => {
+    void stick();
+    await expect(connection.openStream(DOWNLOAD, part, { timeoutMs: 30 })).rejects.toMatchObject({
+      ...notSent,
+      name: 'CallTimeoutError',
+      procedure: DOWNLOAD.name,
+    });
+    await expect(connection.openStream(DOWNLOAD, part, { timeoutMs: 0 })).rejects.toThrow(RangeError);
+    await daemon.until(() => daemon.clients.length === 1);
+  });
+
+  test('and its call have one time-out together', async () => {
+    daemon.faults.add(AUTH_LIST, { kind: 'delay', ms: 300 });
+    const begin = performance.now();
+    await expect(connection.openStream(DOWNLOAD, part, { timeoutMs: 400 })).rejects.toMatchObject({
+      name: 'CallTimeoutError',
+      requestSent: true,
+      message: expect.stringContaining('within 400 ms'),
+    });
+    expect(performance.now() - begin).toBeLessThan(650);
+  });
+
+  test('gives up after the connection’s own time-out too, and says whose call it was for', async () => {
+    await using hasty = await connect({ socketPath: daemon.socketPath, callTimeoutMs: 100 });
+    void stick();
+    for (const timeoutMs of [undefined, 5000])
+      await expect(
+        hasty.openStream(DOWNLOAD, part, timeoutMs === undefined ? {} : { timeoutMs }),
+      ).rejects.toMatchObject({ ...notSent, name: 'CallTimeoutError', procedure: DOWNLOAD.name });
+  });
+
+  test('that is cut off while it is made is a call that has not left', async () => {
+    daemon.script(AUTH_LIST, (call) => call.client.drop());
+    await expect(connection.openStream(DOWNLOAD, part)).rejects.toMatchObject({
+      ...notSent,
+      name: 'ConnectError',
+      code: 'ECONNRESET',
+      peer: daemon.socketPath,
+    });
+  });
+
+  test('goes with close() while it is made', async () => {
+    const stuck = stick();
+    const opening = errorOf(connection.openStream(DOWNLOAD, part));
+    await stuck;
+    await connection.close();
+    expect(await opening).toMatchObject({ ...notSent, name: 'ConnectionClosedError' });
+    await daemon.until(() => daemon.clients.length === 0);
+  });
+
+  test('goes with an abort, and leaves nothing on the signal', async () => {
+    const stuck = stick();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const opening = errorOf(connection.openStream(DOWNLOAD, part, { signal }));
+    await stuck;
+    daemon.answer(AUTH_LIST, () => ({ types: [0] }));
+    const second = connection.openStream(DOWNLOAD, part, { signal });
+    const call = await daemon.next();
+    call.replyWithStream(DOWNLOAD, {});
+    const { stream } = await second;
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await opening).toBe(reason);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    stream.on('error', () => undefined).destroy();
+    await once(stream, 'close');
+    await daemon.until(() => daemon.clients.length === 1);
   });
 });

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { connect } from '../../src/node-libvirt/index.ts';
 import { Procedures } from '../../src/node-libvirt/procedures/index.ts';
 import { FakeLibvirtd, type FakeCall } from '../../src/node-libvirt/testing/index.ts';
-import { PacketStatus, PacketType } from '../../src/node-libvirt/wire/packet.ts';
+import { encodePacket, PacketStatus, PacketType } from '../../src/node-libvirt/wire/packet.ts';
 
 const VOL = { pool: 'pool', name: 'vol', key: '/vol' };
 const EMPTY = Buffer.alloc(0);
@@ -65,4 +65,15 @@ test('a daemon that sends without end and never answers is given up', async () =
     name: 'ConnectionClosedError',
     message: expect.stringContaining('streams whose calls are not answered'),
   });
+});
+
+test('empty packets count too', async () => {
+  await using daemon = await FakeLibvirtd.open();
+  daemon.script(DOWNLOAD, (call) => {
+    const packet = encodePacket({ ...call.header, type: PacketType.STREAM, status: PacketStatus.CONTINUE }, EMPTY);
+    const many = Buffer.concat(Array.from({ length: 100_000 }, () => packet));
+    for (let round = 0; round < 7; round += 1) daemon.raw(many);
+  });
+  await using connection = await connect(daemon.uri);
+  await expect(connection.storageVol.download(VOL, 0, 0)).rejects.toThrow('streams whose calls are not answered');
 });

@@ -372,3 +372,29 @@ describe('iteration', () => {
     expect(deregistered).toEqual([11]);
   });
 });
+
+describe('what is left behind', () => {
+  test('an option that would be ignored is refused', async () => {
+    await expect(connection.subscribe('networkLifecycle', () => undefined, { domain: guest })).rejects.toThrow(
+      RangeError,
+    );
+    await expect(connection.subscribe('domainReboot', () => undefined, { event: 'STOP' })).rejects.toThrow(RangeError);
+    expect(registered).toBe(0);
+  });
+
+  test('closing a subscription while the connection goes is no error', async () => {
+    const subscription = await connection.subscribe('domainLifecycle', () => undefined);
+    daemon.script(DEREGISTER, () => daemon.drop());
+    await subscription.close();
+    expect(await connection.closed).toMatchObject({ kind: 'server' });
+  });
+
+  test('an iteration that was aborted holds nothing on the connection', async () => {
+    const controller = new AbortController();
+    const events = await connection.events('domainLifecycle', { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(events.next()).rejects.toThrow('enough');
+    await expect.poll(() => deregistered).toEqual([11]);
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  });
+});

@@ -6,14 +6,16 @@ import { Procedures } from '../../src/node-libvirt/procedures/index.ts';
 import type { Procedure } from '../../src/node-libvirt/procedures/procedure.ts';
 import {
   encodePacket,
+  encodeValuePacket,
   PACKET_MAX,
   PACKET_MIN,
   PacketReader,
   writePacket,
+  type Packet,
   type PacketHeader,
 } from '../../src/node-libvirt/wire/packet.ts';
 import { remoteError } from '../../src/node-libvirt/wire/remote_error.ts';
-import { decode, encode, opaque, string, struct, Writer } from '../../src/node-libvirt/wire/xdr.ts';
+import { decode, encode, list, opaque, string, struct, Writer } from '../../src/node-libvirt/wire/xdr.ts';
 
 const bytesOf = (hex: string) => Buffer.from(hex.replaceAll(/\s/g, ''), 'hex');
 
@@ -30,13 +32,13 @@ function read(...chunks: Buffer[]): Seen[] {
   const reader = new PacketReader();
   const packets: Seen[] = [];
   for (const chunk of chunks)
-    reader.push(chunk, ({ header, payload }) => packets.push({ header, payload: Buffer.from(payload) }) > 0);
+    reader.push(chunk, (packet) => packets.push({ header: packet.header, payload: Buffer.from(packet.payload) }) > 0);
   return packets;
 }
 
-describe('framing', () => {
-  const header = { program: 0x20008086, version: 1, procedure: 157, type: 0, serial: 3, status: 0 };
+const header = { program: 0x20008086, version: 1, procedure: 157, type: 0, serial: 3, status: 0 };
 
+describe('framing', () => {
   test('packets survive any cutting of the stream', () => {
     const packet = record({
       header: record({
@@ -152,10 +154,10 @@ describe('recorded', () => {
 
   test('a call without arguments', () => {
     const { args, program, version, number } = Procedures.CONNECT_GET_LIB_VERSION;
-    const header = { program, version, procedure: number, type: 0, serial: 3, status: 0 };
+    const call = { program, version, procedure: number, type: 0, serial: 3, status: 0 };
     //            length   program  version  procedure type    serial   status
     const bytes = '0000001c 20008086 00000001 0000009d 00000000 00000003 00000000';
-    expect(encodePacket(header, encode(args, {}))).toEqual(bytesOf(bytes));
+    expect(encodePacket(call, encode(args, {}))).toEqual(bytesOf(bytes));
   });
 
   const args: readonly (readonly [string, Procedure, unknown, string])[] = [
@@ -256,4 +258,31 @@ describe('recorded', () => {
       net: null,
     });
   });
+});
+
+test('a packet of many texts is held to the limit as one of a single text is', () => {
+  const texts = list(string, 20);
+  const nine = Array.from({ length: 9 }, () => 'x'.repeat(4_194_304));
+  const writer = new Writer();
+  expect(() => encodeValuePacket(writer, header, texts, nine)).toThrow(RangeError);
+  expect(() => encode(texts, nine)).toThrow(RangeError);
+  // The writer is as good as before.
+  expect(encodeValuePacket(writer, header, texts, ['a'])).toHaveLength(28 + 12);
+});
+
+test('bytes that drip in one at a time cost about what they are', () => {
+  const reader = new PacketReader();
+  const packet = encodePacket(header, Buffer.alloc(300_000, 7));
+  const chunk = Buffer.alloc(1);
+  const packets: number[] = [];
+  const consume = (each: Packet) => packets.push(each.payload.length) > 0;
+  const before = process.memoryUsage().heapUsed;
+  for (const byte of packet.subarray(0, -1)) {
+    chunk[0] = byte;
+    reader.push(chunk, consume);
+  }
+  // An object per chunk would be 30 MiB and more.
+  expect((process.memoryUsage().heapUsed - before) / 2 ** 20).toBeLessThan(20);
+  reader.push(packet.subarray(-1), consume);
+  expect(packets).toEqual([300_000]);
 });

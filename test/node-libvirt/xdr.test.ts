@@ -34,12 +34,14 @@ import {
 } from '../../src/node-libvirt/wire/typed_params.ts';
 import {
   bool,
+  byteCount,
   charBytes,
   chars,
   charText,
   decode,
   double,
   encode,
+  fileName,
   fixed,
   flags,
   hyper,
@@ -351,4 +353,22 @@ test('a record of typed parameters: numbers where they are exact, else bigints',
     ['name', 'vda'],
     ['__proto__', 1],
   ]);
+});
+
+test('what is refused is named and not quoted: it may be a password', () => {
+  const secret = struct({ password: string });
+  expect(() => encode(secret, { password: 'hunter2\0' })).toThrow(
+    /^password must be Unicode text without NUL, not a text of 8/,
+  );
+});
+
+test('bytes must be bytes: JavaScript may bring a text', () => {
+  // @ts-expect-error what a TypeScript user cannot do
+  expect(() => encode(opaque(100), 'secret')).toThrow('value must be bytes (a Buffer or Uint8Array), not string');
+});
+
+test('a number of bytes may be larger than is exact; a file name may hold any byte', () => {
+  expect(decode(byteCount, Buffer.from('0020000000000001', 'hex'))).toBe(2 ** 53);
+  expect(encode(byteCount, 2 ** 53).toString('hex')).toBe('0020000000000000');
+  expect(decode(fileName, Buffer.from('00000004636166e9', 'hex'))).toBe('caf\ufffd');
 });

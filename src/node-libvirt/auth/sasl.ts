@@ -28,7 +28,9 @@ export type SaslSettings = {
   readonly peer: string;
   /** Whether nobody but the daemon can read what is sent. */
   readonly isPrivate: boolean;
-  /** Those that may be used; default all. */
+  /** Whether who answers has proved to be the daemon that was meant. */
+  readonly isVerified: boolean;
+  /** Those that may be used; default all, but PLAIN for a verified daemon only: it would give away the password. */
   readonly mechanisms: readonly SaslMechanism[] | undefined;
   /** Undefined where nobody has given any. */
   readonly credentials: (mechanism: SaslMechanism) => Promise<Credentials | undefined>;
@@ -85,10 +87,15 @@ function toStep(data: Buffer | undefined): { nil: number; data: Buffer } {
   return { nil: data === undefined ? 1 : 0, data: data ?? Buffer.alloc(0) };
 }
 
-function chooseMechanism({ peer, mechanisms: allowed = mechanisms }: SaslSettings, mechlist: string): SaslMechanism {
+function chooseMechanism({ peer, isVerified, mechanisms: given }: SaslSettings, mechlist: string): SaslMechanism {
+  const allowed = given ?? mechanisms.filter((mechanism) => isVerified || mechanism !== 'PLAIN');
   const offered = new Set(mechlist.toUpperCase().split(/[\s,]+/));
   const found = mechanisms.find((mechanism) => allowed.includes(mechanism) && offered.has(mechanism));
   if (found !== undefined) return found;
+  if (given === undefined && offered.has('PLAIN'))
+    throw saslError(
+      `${peer} wants the password itself (PLAIN), and nobody has verified who that is; verify it (without no_verify=1 and tls.verify: false), have it offer SCRAM, or allow it by auth.mechanisms: ['PLAIN']`,
+    );
   const advice = 'add one of ours to mech_list in /etc/sasl2/libvirt.conf on its host';
   throw saslError(
     `${peer} offers the SASL mechanisms ${JSON.stringify(mechlist.slice(0, 200))}, and we may use ${allowed.join(', ')}; ${advice}`,

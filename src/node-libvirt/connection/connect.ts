@@ -5,16 +5,26 @@
  * for, keepalive support, CONNECT_OPEN, event support. Each step has the connection's call time-out, reaching the daemon
  * too.
  */
+import { abortable } from '../abortable.ts';
 import { authenticate } from '../auth/authenticate.ts';
+import { RememberedCredentials } from '../auth/remembered_credentials.ts';
 import type { Credentials, CredentialsRequest, SaslMechanism, SaslSettings } from '../auth/sasl.ts';
 import { Feature } from '../constants/index.ts';
 import { ErrorCode } from '../error_codes.ts';
-import { ConnectError, ConnectErrorCode, ConnectionClosedError, LibvirtError, ProtocolError } from '../errors.ts';
+import {
+  AuthError,
+  ConnectError,
+  ConnectErrorCode,
+  ConnectionClosedError,
+  LibvirtError,
+  ProtocolError,
+} from '../errors.ts';
 import { Procedures } from '../procedures/index.ts';
 import type { CallOptions } from '../session/pending_call.ts';
 import { Session } from '../session/session.ts';
-import { connectError, settled, within, type Target } from '../transport/attempt.ts';
+import { codeOf, connectError, LONGEST_DELAY_MS, within, type Target } from '../transport/attempt.ts';
 import { openTransport, type TransportOptions } from '../transport/open.ts';
+import { verifies } from '../transport/tls.ts';
 import type { Transport } from '../transport/transport.ts';
 import { parseUri, type LibvirtUri } from '../transport/uri.ts';
 import { Connection } from './connection.ts';
@@ -22,11 +32,17 @@ import { Connection } from './connection.ts';
 export type ConnectOptions = TransportOptions & {
   /** Where to and which driver: `qemu:///system` (default), `qemu+ssh://root@node1/system`, `qemu://node1/system`. */
   readonly uri?: string;
-  /** For daemons that ask for SASL. */
+  /** For daemons that ask for SASL. A server that is not verified (no_verify=1, tls.verify) gets PLAIN only if `mechanisms` names it. */
   readonly auth?: Credentials & { readonly mechanisms?: readonly SaslMechanism[] };
-  /** The same, asked for when the daemon wants it. */
+  /**
+   * The same, asked for when the daemon wants it. The answer is remembered as long as the connection lives, for the rest
+   * of the pool and for its streams, until the daemon refuses it.
+   */
   readonly credentials?: (request: CredentialsRequest) => Credentials | Promise<Credentials>;
-  /** A way of one's own to the daemon, e.g. with duplexTransport(); the URI then only names the driver. */
+  /**
+   * A way of one's own to the daemon, e.g. with duplexTransport(); the URI then only names the driver. It is called again
+   * for each member of the pool, and for each stream as long as the connection lives: each has a transport of its own.
+   */
   readonly openTransport?: (signal: AbortSignal) => Promise<Transport>;
   /** Connections behind this one, for more calls at a time; default 1. Events come on the first; they end together. */
   readonly pool?: number;
@@ -44,8 +60,12 @@ export type ConnectOptions = TransportOptions & {
   readonly onListenerError?: (error: unknown) => void;
 };
 
+/** A session that is asked for pings must be read all the time: a daemon whose pings stay unanswered closes it. */
+type SessionKind = { readonly asksForPings: boolean };
+
 /** virConnectFlags: VIR_CONNECT_RO */
 const READ_ONLY = 1;
+const CALL_TIMEOUT_MS = 60_000;
 
 /**
  * Opens a connection.
@@ -54,18 +74,43 @@ const READ_ONLY = 1;
  * RangeError: an option is wrong. Or the signal's reason.
  * @example await connect('qemu+ssh://root@node1/system', { callTimeoutMs: 10_000 })
  */
-export async function connect(uri: string | ConnectOptions = {}, options: ConnectOptions = {}): Promise<Connection> {
-  const given = typeof uri === 'string' ? { ...options, uri } : uri;
-  const { pool = 1, onListenerError = warn } = given;
+export function connect(uri?: string, options?: ConnectOptions): Promise<Connection>;
+/** The same with the URI among the options. */
+export function connect(options: ConnectOptions): Promise<Connection>;
+export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
+  const options = optionsOf(first, second);
+  const { pool = 1, onListenerError = warn, callTimeoutMs = CALL_TIMEOUT_MS } = options;
   assertCount('pool', pool, 1);
-  const sessions = await openAll(pool, () => openSession(given, { asksForPings: true }));
-  // What broke off connecting does not break off a stream of later.
-  const { signal: _, ...lasting } = given;
+  const open = opener(options);
+  const { signal } = options;
+  const sessions = await openAll(pool, () => open(signal, { asksForPings: true }));
   return new Connection(sessions, {
     onListenerError,
-    openStreamSession: (signal) =>
-      openSession(signal === undefined ? lasting : { ...lasting, signal }, { asksForPings: false }),
+    callTimeoutMs,
+    // What broke off connecting does not break off a stream of later.
+    openStreamSession: (streamSignal) => open(streamSignal, { asksForPings: false }),
   });
+}
+
+function optionsOf(first: string | ConnectOptions | undefined, second: ConnectOptions | undefined): ConnectOptions {
+  if (typeof first !== 'object') return { ...second, ...(first === undefined ? {} : { uri: first }) };
+  if (second === undefined) return first;
+  throw new RangeError('connect() takes the URI and then options, or only options with the URI among them');
+}
+
+/** Opens the sessions of one connection, which have everything in common but what breaks them off. */
+function opener(options: ConnectOptions) {
+  const { signal: _, ...given } = options;
+  const credentials = given.credentials === undefined ? undefined : new RememberedCredentials(given.credentials);
+  const lasting = credentials === undefined ? given : { ...given, credentials: credentials.ask };
+  return async (signal: AbortSignal | undefined, how: SessionKind): Promise<Session> => {
+    try {
+      return await openSession(signal === undefined ? lasting : { ...lasting, signal }, how);
+    } catch (error) {
+      if (error instanceof AuthError) credentials?.forget();
+      throw error;
+    }
+  };
 }
 
 /** All of them or none. The first goes ahead, so that a daemon that cannot be reached is asked once. */
@@ -79,15 +124,9 @@ async function openAll(count: number, open: () => Promise<Session>): Promise<[Se
   throw failed.reason;
 }
 
-/**
- * Reaches the daemon and does the handshake. A session that is asked for pings must be read all the time: a daemon whose
- * pings stay unanswered closes it.
- */
-export async function openSession(
-  options: ConnectOptions,
-  { asksForPings }: { readonly asksForPings: boolean },
-): Promise<Session> {
-  const { readonly = false, signal, callTimeoutMs = 60_000, maxInFlight = 4 } = options;
+/** Reaches the daemon and does the handshake. */
+export async function openSession(options: ConnectOptions, { asksForPings }: SessionKind): Promise<Session> {
+  const { readonly = false, signal, callTimeoutMs = CALL_TIMEOUT_MS, maxInFlight = 4 } = options;
   const { keepaliveIntervalMs = 5000, keepaliveCount = 5 } = options;
   const uri = parseUri(options.uri ?? 'qemu:///system');
   assertCount('maxInFlight', maxInFlight, 1);
@@ -102,7 +141,8 @@ export async function openSession(
     await authenticate(session, saslSettings(uri, transport.peer, options), call);
     // Asked, the daemon pings us from now on, which the session answers. Ours are answered either way.
     const hasKeepalive = !asksForPings || (await supports(session, Feature.PROGRAM_KEEPALIVE, call));
-    if (hasKeepalive && keepaliveIntervalMs > 0) session.startKeepalive(keepaliveIntervalMs, keepaliveCount);
+    if (hasKeepalive && keepaliveIntervalMs > 0)
+      session.startKeepalive(Math.min(keepaliveIntervalMs, LONGEST_DELAY_MS), keepaliveCount);
     await session.call(Procedures.CONNECT_OPEN, { name: uri.name, flags: readonly ? READ_ONLY : 0 }, call);
     // Asking tells the daemon that we take events by callback id.
     if (!(await supports(session, Feature.REMOTE_EVENT_CALLBACK, call))) throw tooOld(uri, transport.peer);
@@ -120,33 +160,22 @@ async function reach(
 ): Promise<Transport> {
   const { openTransport: open } = options;
   if (open === undefined) return openTransport(uri, options, limit);
-  return within({ peer: uri.text }, limit, (signal) =>
-    settled<Transport>(signal, (resolve, reject) => {
-      let isOver = false;
-      // One that comes when nobody waits any more is nobody's, and closed.
-      open(signal).then((transport) => (isOver ? transport.destroy() : resolve(transport)), reject);
-      return () => {
-        isOver = true;
-      };
-    }),
-  );
+  // One that comes when nobody waits any more is nobody's, and closed.
+  return within({ peer: uri.text }, limit, (signal) => abortable(open(signal), signal, (late) => late.destroy()));
 }
 
 function saslSettings(uri: LibvirtUri, peer: string, options: ConnectOptions): SaslSettings {
-  const { auth, credentials, signal = new AbortController().signal } = options;
+  const { auth, credentials, signal, tls = {} } = options;
   const request = async (mechanism: SaslMechanism) => credentials?.({ peer, mechanism, username: uri.user }) ?? auth;
   const isOwn = options.openTransport !== undefined;
   return {
     peer,
     // Of a stream that somebody brings, and of a command, nobody here knows who reads along.
     isPrivate: !isOwn && (uri.transport === 'unix' || uri.transport === 'tls' || uri.transport === 'ssh'),
+    isVerified: uri.transport === 'tls' ? verifies(uri, tls) : !uri.params.noVerify,
     mechanisms: auth?.mechanisms,
     // Who is asked may be a person: nobody waits for them after an abort.
-    credentials: (mechanism) =>
-      settled<Credentials | undefined>(signal, (resolve, reject) => {
-        request(mechanism).then(resolve, reject);
-        return () => undefined;
-      }),
+    credentials: (mechanism) => abortable(request(mechanism), signal),
   };
 }
 
@@ -170,11 +199,10 @@ function explained(uri: LibvirtUri, peer: string, error: unknown): unknown {
       `what answers there is no libvirt daemon: ${why}${otherPort(uri)}`,
       cause,
     );
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'ECONNRESET';
   const advice = 'has it been stopped, or too many clients (max_clients, max_anonymous_clients)? Its log tells';
   return connectError(
     targetOf(uri, peer),
-    code,
+    codeOf(cause, 'ECONNRESET'),
     `the handshake was cut off: ${why}; ${advice}${otherPort(uri)}`,
     cause,
   );

@@ -5,7 +5,7 @@
  */
 import type { Opened } from '../calls/caller.ts';
 import { LibvirtCalls } from '../calls/libvirt_calls.ts';
-import { ConnectionClosedError, fateOf } from '../errors.ts';
+import { CallTimeoutError, ConnectError, ConnectionClosedError, fateOf } from '../errors.ts';
 import type { EventName, EventOf } from '../events/definitions.ts';
 import { EventCenter, type EventStreamOptions, type SubscribeOptions } from '../events/event_center.ts';
 import type { Listener, Subscription } from '../events/event_hub.ts';
@@ -14,11 +14,14 @@ import { Procedures } from '../procedures/index.ts';
 import type { Procedure } from '../procedures/procedure.ts';
 import type { CallOptions } from '../session/pending_call.ts';
 import type { CloseReason, Session, SessionStats } from '../session/session.ts';
+import { limited } from '../transport/attempt.ts';
 
 export type ConnectionSettings = {
   readonly onListenerError: (error: unknown) => void;
-  /** Opens one more session for a stream, which is paused where nobody reads the stream. */
-  readonly openStreamSession: (signal: AbortSignal | undefined) => Promise<Session>;
+  /** For streams that bring no time-out of their own; default none. Calls have their session's. */
+  readonly callTimeoutMs?: number;
+  /** Opens one more session for a stream, which is paused where nobody reads the stream. Must end with its signal. */
+  readonly openStreamSession: (signal: AbortSignal) => Promise<Session>;
 };
 
 export class Connection extends LibvirtCalls implements AsyncDisposable {
@@ -28,6 +31,8 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
   readonly #settings: ConnectionSettings;
   readonly #events: EventCenter;
   readonly #streamSessions = new Set<Session>();
+  /** Breaks off those that are still being opened. */
+  readonly #ended = new AbortController();
 
   /** For connect(), which does the handshake. More sessions than one are a pool: it ends as a whole. */
   constructor(sessions: readonly [Session, ...Session[]], settings: ConnectionSettings) {
@@ -35,11 +40,12 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     const [first] = sessions;
     this.#sessions = sessions;
     this.#settings = settings;
-    this.#events = new EventCenter(first, first, settings.onListenerError);
+    this.#events = new EventCenter(first, settings.onListenerError);
     this.closed = Promise.race(sessions.map((session) => session.closed));
     // With the reason: calls and events of the other sessions end for the same, not because somebody called close().
     void this.closed.then((reason) => {
       for (const session of sessions) session.destroy(reason);
+      this.#ended.abort();
     });
   }
 
@@ -65,16 +71,22 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
 
   /**
    * Calls a procedure that data follows, on a connection of its own: a stream that nobody reads must hold up nothing
-   * else. Destroying the stream aborts it; either end of it closes that connection.
+   * else. Destroying the stream aborts it; either end of it closes that connection. The time-out is for both, making the
+   * connection and the call.
    */
-  override async openStream<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<Opened<R>> {
+  override async openStream<A, R>(procedure: Procedure<A, R>, args: A, options: CallOptions = {}): Promise<Opened<R>> {
     this.#assertOpen(procedure);
-    const session = await this.#settings.openStreamSession(options?.signal);
+    const { timeoutMs = this.#settings.callTimeoutMs ?? Infinity, signal } = options;
+    if (!(timeoutMs > 0)) throw new RangeError(`timeoutMs must be above 0, not ${timeoutMs}`);
+    const deadline = performance.now() + timeoutMs;
+    const session = await this.#openStreamSession(procedure, timeoutMs, signal);
     this.#streamSessions.add(session);
     try {
       // close() may have come while this one was being opened.
       this.#assertOpen(procedure);
-      const opened = await session.openStream(procedure, args, options);
+      const restMs = deadline - performance.now();
+      if (restMs <= 0) throw this.#timeoutError(procedure, timeoutMs, false);
+      const opened = await session.openStream(procedure, args, { ...options, timeoutMs: restMs });
       opened.stream.once('close', () => {
         this.#streamSessions.delete(session);
         void session.close(Procedures.CONNECT_CLOSE, {});
@@ -83,7 +95,7 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     } catch (error) {
       this.#streamSessions.delete(session);
       session.destroy();
-      throw error;
+      throw error instanceof CallTimeoutError ? this.#timeoutError(procedure, timeoutMs, error.requestSent) : error;
     }
   }
 
@@ -115,12 +127,32 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
    * fails. virConnectClose, CONNECT_CLOSE.
    */
   async close(): Promise<void> {
+    this.#ended.abort();
     for (const session of this.#streamSessions) session.destroy();
     await Promise.all(this.#sessions.map((session) => session.close(Procedures.CONNECT_CLOSE, {})));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #openStreamSession(procedure: Procedure, timeoutMs: number, signal: AbortSignal | undefined): Promise<Session> {
+    const ended = this.#ended.signal;
+    const limit = { timeoutMs, signal: signal === undefined ? ended : AbortSignal.any([ended, signal]) };
+    const timeoutError = () => this.#timeoutError(procedure, timeoutMs, false);
+    try {
+      return await limited(limit, timeoutError, this.#settings.openStreamSession);
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      this.#assertOpen(procedure);
+      throw notOpened(procedure, error);
+    }
+  }
+
+  #timeoutError({ name }: Procedure, timeoutMs: number, requestSent: boolean): CallTimeoutError {
+    const what = requestSent ? 'no reply' : 'no connection for the stream';
+    const message = `${name} on ${this.#sessions[0].peer}: ${what} within ${timeoutMs} ms; ${fateOf(requestSent)}`;
+    return new CallTimeoutError(message, { requestSent, procedure: name });
   }
 
   #assertOpen({ name }: Procedure): void {
@@ -134,4 +166,22 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     for (const session of this.#sessions) if (session.load < best.load) best = session;
     return best;
   }
+}
+
+/** What the handshake of a stream's connection ran into tells nothing of the call, which never left. */
+function notOpened({ name }: Procedure, error: unknown): unknown {
+  if (error instanceof CallTimeoutError && error.procedure !== name)
+    return new CallTimeoutError(
+      `${name}: the connection for the stream was not made, ${error.procedure} had no reply in time; ${fateOf(false)}`,
+      { requestSent: false, procedure: name },
+    );
+  if (!(error instanceof ConnectionClosedError)) return error;
+  const message = `${name}: ${error.message}; ${fateOf(false)}`;
+  if (!(error instanceof ConnectError)) return new ConnectionClosedError(message, false, { cause: error });
+  const { code, peer, socketPath } = error;
+  return new ConnectError(
+    message,
+    { code, peer, ...(socketPath === undefined ? {} : { socketPath }) },
+    { cause: error },
+  );
 }

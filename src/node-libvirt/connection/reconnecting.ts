@@ -3,14 +3,19 @@
  * explicit: no call is repeated, for only its caller knows whether that is safe, and after each loss `onUp` is told how
  * long events were missed, so that it can list what there is.
  *
- *   opening --> up --lost--> waiting --> opening --> up ...
+ *   opening --> preparing (subscriptions, onUp) --> up --lost--> opening ...
+ *      |             |                               '--lost soon--> waiting --> opening ...
+ *      '----fails----'--> waiting --> opening ...
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConnectionClosedError } from '../errors.ts';
+import { abortable } from '../abortable.ts';
+import { CallTimeoutError, ConnectionClosedError } from '../errors.ts';
 import type { EventName, EventOf } from '../events/definitions.ts';
 import type { SubscribeOptions } from '../events/event_center.ts';
 import type { Listener, Subscription } from '../events/event_hub.ts';
 import type { CloseReason } from '../session/session.ts';
+import { LONGEST_DELAY_MS } from '../transport/attempt.ts';
 import type { Connection } from './connection.ts';
 
 export type ConnectionUp = {
@@ -30,14 +35,25 @@ export type Loss = {
 };
 
 export type ReconnectingOptions = {
-  /** Pause after the first failure; default 200. It doubles up to `maxDelayMs`, and half of it is random. */
+  /**
+   * Pause after the first failure; default 200. It doubles up to `maxDelayMs`, and half of it is random. A connection
+   * that was lost before it was `maxDelayMs` old counts as a failure; after a longer life the next attempt is at once.
+   */
   readonly minDelayMs?: number;
   /** Default 10000. */
   readonly maxDelayMs?: number;
-  /** Runs on each new connection before {@link Reconnecting.connection} gives it out; a failure counts as one to open. */
+  /**
+   * Runs on each new connection before {@link Reconnecting.connection} gives it out to others; a failure counts as one
+   * to open. It may close the link.
+   */
   readonly onUp?: (connection: Connection, up: ConnectionUp) => void | Promise<void>;
-  /** Is told of each loss (retryInMs 0) and of each failed attempt. It must not throw. */
+  /** Is told of each loss and of each failed attempt, and how long the pause before the next one is. */
   readonly onDown?: (error: Error, retryInMs: number) => void;
+  /**
+   * Is told of each subscription that a new connection refused (LibvirtError: e.g. the daemon does not know the event)
+   * and that is dropped therefore; default is process.emitWarning.
+   */
+  readonly onSubscriptionError?: (error: Error, name: EventName) => void;
 };
 
 export type WaitOptions = { readonly signal?: AbortSignal };
@@ -48,21 +64,34 @@ type Wish = {
   readonly establish: (connection: Connection) => Promise<void>;
 };
 
-export function reconnecting(open: () => Promise<Connection>, options: ReconnectingOptions = {}): Reconnecting {
+type Lost = { readonly reason: CloseReason; readonly at: number };
+
+/**
+ * @param open is called for each connection; its signal is aborted by close(). One that comes after that is closed.
+ * @example reconnecting((signal) => connect('qemu:///system', { signal }))
+ */
+export function reconnecting(
+  open: (signal: AbortSignal) => Promise<Connection>,
+  options: ReconnectingOptions = {},
+): Reconnecting {
   return new Reconnecting(open, options);
 }
 
 export class Reconnecting implements AsyncDisposable {
-  readonly #openOne: () => Promise<Connection>;
+  readonly #openOne: (signal: AbortSignal) => Promise<Connection>;
   readonly #options: ReconnectingOptions;
   readonly #stop = new AbortController();
   readonly #wishes = new Set<Wish>();
+  /** Of whose onUp the code is that runs. */
+  readonly #onUpOf = new AsyncLocalStorage<Connection>();
   readonly #loop: Promise<void>;
+  /** Not given out yet. */
+  #preparing: Connection | undefined;
   #current: Connection | undefined;
   #next = promised();
 
   /** @internal use reconnecting() */
-  constructor(open: () => Promise<Connection>, options: ReconnectingOptions) {
+  constructor(open: (signal: AbortSignal) => Promise<Connection>, options: ReconnectingOptions) {
     this.#openOne = open;
     this.#options = options;
     this.#loop = this.#run();
@@ -74,27 +103,23 @@ export class Reconnecting implements AsyncDisposable {
   }
 
   /**
-   * The connection that is up, or the next one.
+   * The connection that is up, or the next one. For `onUp`, and what it calls, it is the one that `onUp` was given.
    * @throws the signal's reason; {ConnectionClosedError} after close().
    */
   async connection({ signal }: WaitOptions = {}): Promise<Connection> {
     signal?.throwIfAborted();
     if (this.current !== undefined) return this.current;
-    if (signal === undefined) return this.#next.promise;
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([this.#next.promise, aborted]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    const own = this.#onUpOf.getStore();
+    // To wait for the next would be to wait for the end of onUp. What outlives its onUp waits like everybody else.
+    if (own !== undefined && own === this.#preparing) return own;
+    return abortable(this.#next.promise, signal);
   }
 
   /**
    * As Connection.subscribe, on this connection and each that follows. Resolves at once; where there is a connection it
    * is subscribed to before.
-   * @throws {LibvirtError} as Connection.subscribe, where there is a connection and it refuses.
+   * @throws {LibvirtError} as Connection.subscribe, where there is a connection and it refuses. Refusals of later
+   * connections go to `onSubscriptionError`.
    */
   async subscribe<N extends EventName>(
     name: N,
@@ -126,92 +151,157 @@ export class Reconnecting implements AsyncDisposable {
     return { close, [Symbol.asyncDispose]: close };
   }
 
-  /** Closes the connection and opens no more. */
+  /**
+   * Closes the connection, also one that is being opened or prepared, and opens no more. Waits for none of the
+   * callbacks: it may be called from them.
+   */
   async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#current?.close();
+    const reason = new ConnectionClosedError('close() was called: no connection will come', false);
+    this.#stop.abort(reason);
+    this.#next.reject(reason);
+    await (this.#preparing ?? this.#current)?.close();
     await this.#loop;
-    this.#next.reject(new ConnectionClosedError('close() was called: no connection will come', false));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
+  /** Waits for nothing that close() does not end. */
   async #run(): Promise<void> {
-    let lost: { readonly reason: CloseReason; readonly at: number } | undefined;
-    for (;;) {
-      const connection = await this.#open(lost);
-      if (connection === undefined) return;
-      const reason = await connection.closed;
-      lost = { reason, at: performance.now() };
-      if (reason.kind !== 'requested') this.#options.onDown?.(reason.error, 0);
-    }
-  }
-
-  /** Tries until there is a connection; undefined after close(). */
-  async #open(
-    lost: { readonly reason: CloseReason; readonly at: number } | undefined,
-  ): Promise<Connection | undefined> {
     const { signal } = this.#stop;
-    for (let attempts = 1; !signal.aborted; attempts += 1) {
+    const { maxDelayMs = MAX_DELAY_MS } = this.#options;
+    let lost: Lost | undefined;
+    let attempts = 0;
+    /** In a row: attempts that failed, and connections that did not live long. */
+    let failures = 0;
+    while (!signal.aborted) {
+      attempts += 1;
+      let error: Error | undefined;
       try {
-        const connection = await this.#openOne();
-        await this.#prepare(connection, attempts, lost);
-        return connection;
-      } catch (error) {
-        const delayMs = this.#delayMs(attempts);
-        if (!signal.aborted) this.#options.onDown?.(error instanceof Error ? error : new Error(String(error)), delayMs);
-        await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+        const connection = await this.#open(attempts, lost);
+        const upAt = performance.now();
+        const reason = await connection.closed;
+        lost = { reason, at: performance.now() };
+        attempts = 0;
+        failures = lost.at - upAt < maxDelayMs ? failures + 1 : 0;
+        if (reason.kind !== 'requested') error = reason.error;
+      } catch (cause) {
+        failures += 1;
+        error = toError(cause);
       }
+      await this.#pause(failures, error);
     }
-    return undefined;
   }
 
-  /** Subscribes, tells and gives out. One that fails on the way is closed: libvirtd takes a limited number of them. */
-  async #prepare(
-    connection: Connection,
-    attempts: number,
-    lost: { readonly reason: CloseReason; readonly at: number } | undefined,
-  ): Promise<void> {
+  /** Opens a connection, subscribes, tells and gives out. */
+  async #open(attempts: number, lost: Lost | undefined): Promise<Connection> {
+    const { signal } = this.#stop;
+    const connection = await abortable(this.#openOne(signal), signal, (late) => late.close());
+    // From here on close() closes it.
+    this.#preparing = connection;
     try {
-      const established = await this.#establish(connection, new Set());
-      const subscriptions = [...established].map(({ name }) => name);
-      const loss = lost && { reason: lost.reason, gapMs: performance.now() - lost.at, subscriptions };
-      await this.#options.onUp?.(connection, { attempts, lost: loss });
-      // Those that came meanwhile.
-      await this.#establish(connection, established);
-      this.#stop.signal.throwIfAborted();
+      signal.throwIfAborted();
+      await this.#prepare(connection, attempts, lost);
+      return connection;
     } catch (error) {
+      // libvirtd takes a limited number of them.
       await connection.close();
       throw error;
+    } finally {
+      this.#preparing = undefined;
     }
+  }
+
+  async #prepare(connection: Connection, attempts: number, lost: Lost | undefined): Promise<void> {
+    const { signal } = this.#stop;
+    const { onUp } = this.#options;
+    const asked = new Set<Wish>();
+    await this.#establish(connection, asked);
+    const subscriptions = [...asked].filter((wish) => this.#wishes.has(wish)).map(({ name }) => name);
+    const loss = lost && { reason: lost.reason, gapMs: performance.now() - lost.at, subscriptions };
+    signal.throwIfAborted();
+    if (onUp !== undefined)
+      await abortable(
+        this.#onUpOf.run(connection, async () => onUp(connection, { attempts, lost: loss })),
+        signal,
+      );
+    // Those that came meanwhile. Without a pause behind the last look: a wish that comes later finds #current.
+    while (this.#lacks(asked)) await this.#establish(connection, asked);
+    signal.throwIfAborted();
+    if (connection.isClosed) throw new ConnectionClosedError('the new connection was lost at once', false);
     this.#current = connection;
     const next = this.#next;
     this.#next = promised();
     next.resolve(connection);
   }
 
-  /** Makes the subscriptions that are not there yet. A set hands out what is added while it is walked through. */
-  async #establish(connection: Connection, established: Set<Wish>): Promise<Set<Wish>> {
+  #lacks(asked: ReadonlySet<Wish>): boolean {
+    return [...this.#wishes].some((wish) => !asked.has(wish));
+  }
+
+  /**
+   * Makes the subscriptions that are not there yet. A set hands out what is added while it is walked through. One that
+   * cannot be made on a sound connection would keep each new one from coming up, so it is dropped.
+   */
+  async #establish(connection: Connection, asked: Set<Wish>): Promise<void> {
     for (const wish of this.#wishes) {
-      if (established.has(wish)) continue;
-      established.add(wish);
-      await wish.establish(connection);
+      if (asked.has(wish)) continue;
+      asked.add(wish);
+      try {
+        await wish.establish(connection);
+      } catch (error) {
+        if (connection.isClosed || error instanceof ConnectionClosedError || error instanceof CallTimeoutError)
+          throw error;
+        this.#wishes.delete(wish);
+        const { onSubscriptionError = warnOfSubscription } = this.#options;
+        guarded('onSubscriptionError', () => onSubscriptionError(toError(error), wish.name));
+      }
     }
-    return established;
+  }
+
+  async #pause(failures: number, error: Error | undefined): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted) return;
+    const delayMs = failures === 0 ? 0 : this.#delayMs(failures);
+    if (error !== undefined) guarded('onDown', () => this.#options.onDown?.(error, delayMs));
+    if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => undefined);
   }
 
   /** Half to the whole of a delay that doubles: many clients must not knock in step. */
-  #delayMs(attempts: number): number {
-    const { minDelayMs = 200, maxDelayMs = 10_000 } = this.#options;
-    return Math.min(maxDelayMs, minDelayMs * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
+  #delayMs(failures: number): number {
+    const { minDelayMs = 200, maxDelayMs = MAX_DELAY_MS } = this.#options;
+    const most = Math.min(maxDelayMs, LONGEST_DELAY_MS);
+    return Math.min(most, minDelayMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)) * (0.5 + Math.random() / 2);
   }
 }
+
+const MAX_DELAY_MS = 10_000;
+/** From a millisecond to more than any timer has. */
+const MOST_DOUBLINGS = 32;
 
 function promised(): PromiseWithResolvers<Connection> {
   const next = Promise.withResolvers<Connection>();
   // Nobody may be waiting when close() rejects it.
   next.promise.catch(() => undefined);
   return next;
+}
+
+/** What a callback throws must not end the loop. */
+function guarded(name: string, callback: () => unknown): void {
+  const warn = (error: unknown) => process.emitWarning(`${name} of reconnecting() failed: ${toError(error).message}`);
+  try {
+    const outcome = callback();
+    if (outcome instanceof Promise) outcome.catch(warn);
+  } catch (error) {
+    warn(error);
+  }
+}
+
+function warnOfSubscription(error: Error, name: EventName): void {
+  process.emitWarning(`the subscription to ${name} is dropped: ${error.message}`);
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -24,7 +24,7 @@ import {
 import { choice } from '../wire/choice.ts';
 import { domain, network, nodeDevice, secret, storagePool } from '../wire/objects.ts';
 import { typedParams } from '../wire/typed_params.ts';
-import { fixed, hyperNumber, int, optional, shyperNumber, string, struct, uint } from '../wire/xdr.ts';
+import { byteCount, fixed, hyperNumber, int, optional, shyperNumber, string, struct, uint } from '../wire/xdr.ts';
 import {
   closeEvent,
   domainEvent,
@@ -112,8 +112,8 @@ export const Events = {
       domain,
       device: string,
       path: optional(string),
-      thresholdBytes: hyperNumber,
-      excessBytes: hyperNumber,
+      thresholdBytes: byteCount,
+      excessBytes: byteCount,
     }),
   ),
   /** The host's memory failed under the guest; flags as in MemoryFailureFlags. libvirt 6.9.0 or later. */

@@ -1,5 +1,4 @@
 /** The events of one session: which registration a message belongs to, one registration for all who want the same. */
-import type { Caller } from '../calls/caller.ts';
 import { ConnectionClosedError } from '../errors.ts';
 import type { CloseReason, Session } from '../session/session.ts';
 import type { Domain } from '../wire/objects.ts';
@@ -27,7 +26,6 @@ export type EventStreamOptions = SubscribeOptions & {
 type AnyHub = EventHub<unknown>;
 
 export class EventCenter {
-  readonly #caller: Pick<Caller, 'call'>;
   readonly #session: Session;
   readonly #onListenerError: (error: unknown) => void;
   /** By name of the event and what was asked of the daemon. */
@@ -35,9 +33,8 @@ export class EventCenter {
   /** What ends the iterations that stand; each leaves when it is closed, so that they do not pile up. */
   readonly #onEnd = new Set<(reason: CloseReason) => void>();
 
-  constructor(session: Session, caller: Pick<Caller, 'call'>, onListenerError: (error: unknown) => void) {
+  constructor(session: Session, onListenerError: (error: unknown) => void) {
     this.#session = session;
-    this.#caller = caller;
     this.#onListenerError = onListenerError;
     void session.closed.then((reason) => {
       for (const onEnd of this.#onEnd) onEnd(reason);
@@ -51,20 +48,31 @@ export class EventCenter {
     options: SubscribeOptions,
   ): Promise<Subscription> {
     const { signal, domain } = options;
-    const subscription = await this.#hub(name, options).subscribe((event) => {
+    assertApplies(name, options);
+    const { hub, forgetIfIdle } = this.#hub(name, options);
+    const onEvent = (event: unknown) => {
       if (domain !== undefined && uuidOf(event) !== domain.uuid) return undefined;
       // The hub of this name hands out events of this name.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       return listener(event as EventOf<N>);
-    }, signal);
-    return endedBy(subscription, signal);
+    };
+    try {
+      return endedBy(await hub.subscribe(onEvent, signal), signal);
+    } catch (error) {
+      forgetIfIdle();
+      throw error;
+    }
   }
 
   async events<N extends EventName>(name: N, options: EventStreamOptions): Promise<EventStream<EventOf<N>>> {
     const { signal } = options;
     const stream = new EventStream<EventOf<N>>(options.bufferSize);
     const onEnd = (reason: CloseReason) => stream.end(this.#endOf(name, reason));
-    const onAbort = () => stream.end(signal?.reason);
+    const onAbort = () => {
+      // An iteration that throws is not closed by its loop.
+      forget();
+      stream.end(signal?.reason);
+    };
     const forget = () => {
       this.#onEnd.delete(onEnd);
       signal?.removeEventListener('abort', onAbort);
@@ -90,26 +98,38 @@ export class EventCenter {
     return new ConnectionClosedError(message, true, { cause: reason.error });
   }
 
-  #hub(name: EventName, { domain, event, flags = 0 }: SubscribeOptions): AnyHub {
+  #hub(name: EventName, { domain, event, flags = 0 }: SubscribeOptions): { hub: AnyHub; forgetIfIdle: () => void } {
     const definition: EventDefinition<unknown> = Events[name];
     const registration: Registration = definition.isFiltered
       ? { domain: domain ?? null, event: event ?? null, flags }
       : { domain: null, event: null, flags: 0 };
     const key = JSON.stringify(registration);
     const hubs = this.#hubsOf(name, definition);
-    const known = hubs.get(key);
-    if (known !== undefined) return known;
-    const hub: AnyHub = new EventHub({
-      register: () => definition.register(this.#caller, registration),
-      deregister: async (callbackID) => {
-        // With the connection its registrations are gone.
-        if (!this.#session.isClosed) await definition.deregister(this.#caller, callbackID);
-        if (hub.isIdle) hubs.delete(key);
-      },
-      onListenerError: this.#onListenerError,
-    });
+    const hub: AnyHub =
+      hubs.get(key) ??
+      new EventHub({
+        register: () => definition.register(this.#session, registration),
+        deregister: async (callbackID) => {
+          await this.#deregister(definition, callbackID);
+          forgetIfIdle();
+        },
+        onListenerError: this.#onListenerError,
+      });
+    const forgetIfIdle = () => {
+      if (hub.isIdle) hubs.delete(key);
+    };
     hubs.set(key, hub);
-    return hub;
+    return { hub, forgetIfIdle };
+  }
+
+  /** With the connection its registrations are gone. */
+  async #deregister(definition: EventDefinition<unknown>, callbackID: number): Promise<void> {
+    if (this.#session.isClosed) return;
+    try {
+      await definition.deregister(this.#session, callbackID);
+    } catch (error) {
+      if (!(error instanceof ConnectionClosedError)) throw error;
+    }
   }
 
   #hubsOf(name: EventName, definition: EventDefinition<unknown>): Map<string, AnyHub> {
@@ -135,6 +155,14 @@ function endedBy(subscription: Subscription, signal: AbortSignal | undefined): S
     await subscription.close();
   };
   return { close, [Symbol.asyncDispose]: close };
+}
+
+/** @throws {RangeError} where an option would be ignored */
+function assertApplies(name: EventName, { domain, event, flags }: SubscribeOptions): void {
+  const { isFiltered, hasDomain } = Events[name];
+  if (domain !== undefined && !hasDomain) throw new RangeError(`${name} is not about domains: no option domain`);
+  if ((event !== undefined || flags !== undefined) && !isFiltered)
+    throw new RangeError(`${name} cannot be filtered by the options event and flags; qemuMonitorEvent can`);
 }
 
 function uuidOf(event: unknown): unknown {

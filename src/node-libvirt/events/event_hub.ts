@@ -2,6 +2,8 @@
  * One registration: made with the daemon once, while there is at least one listener here, and its events handed to each
  * of them. The socket's reader never waits for a listener and a listener that fails hurts nobody else.
  */
+import { abortable } from '../abortable.ts';
+
 export type Subscription = AsyncDisposable & {
   /** Ends it: the listener is not called any more. Repeating it is harmless. */
   close(): Promise<void>;
@@ -109,17 +111,5 @@ export class EventHub<E> {
       this.#early = [];
       for (const { callbackId, event } of early) this.dispatch(callbackId, event);
     }
-  }
-}
-
-async function abortable(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return work;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

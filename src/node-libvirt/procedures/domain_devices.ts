@@ -2,6 +2,7 @@
 import { domain } from '../wire/objects.ts';
 import { typedParams } from '../wire/typed_params.ts';
 import {
+  byteCount,
   defaulting,
   fixed,
   flags,
@@ -81,15 +82,15 @@ export const domainDeviceProcedures = remote({
       type: naming('DomainJobType', int),
       timeElapsedMs: hyperNumber,
       timeRemainingMs: hyperNumber,
-      dataTotalBytes: hyperNumber,
-      dataProcessedBytes: hyperNumber,
-      dataRemainingBytes: hyperNumber,
-      memTotalBytes: hyperNumber,
-      memProcessedBytes: hyperNumber,
-      memRemainingBytes: hyperNumber,
-      fileTotalBytes: hyperNumber,
-      fileProcessedBytes: hyperNumber,
-      fileRemainingBytes: hyperNumber,
+      dataTotalBytes: byteCount,
+      dataProcessedBytes: byteCount,
+      dataRemainingBytes: byteCount,
+      memTotalBytes: byteCount,
+      memProcessedBytes: byteCount,
+      memRemainingBytes: byteCount,
+      fileTotalBytes: byteCount,
+      fileProcessedBytes: byteCount,
+      fileRemainingBytes: byteCount,
     },
     method: {
       c: 'virDomainGetJobInfo',

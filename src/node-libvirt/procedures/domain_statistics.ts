@@ -3,6 +3,7 @@ import { cpuMap, cpuMaps, hostCpus } from '../wire/cpu_map.ts';
 import { domain } from '../wire/objects.ts';
 import { flagsWithStrings, typedParams } from '../wire/typed_params.ts';
 import {
+  byteCount,
   defaulting,
   fixed,
   flags,
@@ -288,7 +289,7 @@ export const domainStatisticsProcedures = remote({
   DOMAIN_GET_BLOCK_INFO: {
     number: 194,
     args: { domain, disk: string, flags },
-    result: { allocationBytes: hyperNumber, capacityBytes: hyperNumber, physicalBytes: hyperNumber },
+    result: { allocationBytes: byteCount, capacityBytes: byteCount, physicalBytes: byteCount },
     method: {
       c: 'virDomainGetBlockInfo',
       doc: 'Size of a disk (target or path): as the guest sees it, what of it has data, and where the file ends.',

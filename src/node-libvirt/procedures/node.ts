@@ -3,6 +3,7 @@ import { cpuMap } from '../wire/cpu_map.ts';
 import { nodeDevice } from '../wire/objects.ts';
 import { flagsWithStrings, typedParams } from '../wire/typed_params.ts';
 import {
+  byteCount,
   bool,
   chars,
   charText,
@@ -93,7 +94,7 @@ export const nodeProcedures = remote({
     number: 101,
     isPriority: true,
     args: { startCell: int, maxCells: int },
-    result: { cellsBytes: list(hyperNumber, NODE_MAX_CELLS) },
+    result: { cellsBytes: list(byteCount, NODE_MAX_CELLS) },
     method: {
       c: 'virNodeGetCellsFreeMemory',
       doc: 'Free memory per NUMA cell, in bytes.',

@@ -97,6 +97,15 @@ export function qemu<const E extends Record<string, Entry>>(
   return table(QEMU_PROGRAM, entries);
 }
 
+export type OwnProcedureOptions = {
+  readonly isPriority?: boolean;
+  readonly since?: string;
+  /** Default is the remote program; 0x20008087 is QEMU's. */
+  readonly program?: number;
+  /** For openStream. */
+  readonly stream?: StreamDirection;
+};
+
 /**
  * A procedure of the remote program; use it for one that the table does not have.
  * @example remoteProcedure('DOMAIN_MIGRATE_GET_MAX_DOWNTIME', 414, { domain, flags: xdr.flags }, { downtimeMs: xdr.hyperNumber })
@@ -106,11 +115,12 @@ export function remoteProcedure<A extends Fields, R extends Fields>(
   number: number,
   args: A,
   result: R,
-  options: { readonly isPriority?: boolean; readonly since?: string } = {},
+  options: OwnProcedureOptions = {},
 ): Procedure<Values<A>, Values<R>> {
-  const { isPriority = false, since = OLDEST } = options;
+  const { isPriority = false, since = OLDEST, program = REMOTE_PROGRAM, stream } = options;
   const layouts = { args: struct(args), result: struct(result) };
-  return { name, program: REMOTE_PROGRAM, version: PROGRAM_VERSION, number, ...layouts, isPriority, since };
+  const procedure = { name, program, version: PROGRAM_VERSION, number, ...layouts, isPriority, since };
+  return stream === undefined ? procedure : { ...procedure, stream };
 }
 
 function table<E extends Record<string, Entry>>(

@@ -1,6 +1,6 @@
 /** Storage pools and their volumes (virStoragePool*, virStorageVol*). */
 import { storagePool, storageVol } from '../wire/objects.ts';
-import { bool, defaulting, fixed, flags, hyperNumber, int, list, naming, string, uint, uuid } from '../wire/xdr.ts';
+import { byteCount, bool, defaulting, fixed, flags, int, list, naming, string, uint, uuid } from '../wire/xdr.ts';
 import { remote } from './procedure.ts';
 
 const VOL_LIST_MAX = 16_384;
@@ -10,7 +10,7 @@ const vol = storageVol;
 const stopped = { OPERATION_INVALID: 'the pool is not started' };
 const missingVol = { NO_STORAGE_VOL: 'there is none' };
 const unfit = { XML_DETAIL: 'what is not well-formed', XML_ERROR: 'what is no pool' };
-const piece = { offsetBytes: defaulting(hyperNumber, 0), lengthBytes: defaulting(hyperNumber, 0), flags };
+const piece = { offsetBytes: defaulting(byteCount, 0), lengthBytes: defaulting(byteCount, 0), flags };
 
 export const storageProcedures = remote({
   STORAGE_POOL_LOOKUP_BY_NAME: {
@@ -140,9 +140,9 @@ export const storageProcedures = remote({
     args: { pool },
     result: {
       state: naming('StoragePoolState', uint),
-      capacityBytes: hyperNumber,
-      allocationBytes: hyperNumber,
-      availableBytes: hyperNumber,
+      capacityBytes: byteCount,
+      allocationBytes: byteCount,
+      availableBytes: byteCount,
     },
     method: {
       c: 'virStoragePoolGetInfo',
@@ -221,7 +221,7 @@ export const storageProcedures = remote({
   },
   STORAGE_VOL_RESIZE: {
     number: 260,
-    args: { vol, capacityBytes: hyperNumber, flags: naming('StorageVolResizeFlags', flags) },
+    args: { vol, capacityBytes: byteCount, flags: naming('StorageVolResizeFlags', flags) },
     method: {
       c: 'virStorageVolResize',
       doc: 'A new capacity for a volume that no guest uses; with DELTA so much more, with SHRINK also less.',
@@ -237,7 +237,7 @@ export const storageProcedures = remote({
     number: 98,
     isPriority: true,
     args: { vol },
-    result: { type: naming('StorageVolType', int), capacityBytes: hyperNumber, allocationBytes: hyperNumber },
+    result: { type: naming('StorageVolType', int), capacityBytes: byteCount, allocationBytes: byteCount },
     method: {
       c: 'virStorageVolGetInfo',
       doc: 'Kind and size of a volume: as a guest sees it, and what it takes.',

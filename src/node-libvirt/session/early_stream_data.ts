@@ -3,7 +3,7 @@
  * of twenty to two hundred: the thread that reads the volume is not the one that answers the call.
  */
 import { ProtocolError } from '../errors.ts';
-import type { PacketHeader } from '../wire/packet.ts';
+import { PACKET_MIN, type PacketHeader } from '../wire/packet.ts';
 
 export type EarlyPacket = { readonly header: PacketHeader; readonly payload: Buffer };
 
@@ -16,7 +16,7 @@ export class EarlyStreamData {
 
   /** @throws {ProtocolError} where there are too many */
   keep(header: PacketHeader, payload: Buffer): void {
-    this.#bytes += payload.length;
+    this.#bytes += PACKET_MIN + payload.length;
     if (this.#bytes > EARLY_BYTES_MAX)
       throw new ProtocolError(`more than ${EARLY_BYTES_MAX} bytes of streams whose calls are not answered`);
     const packets = this.#packets.get(header.serial) ?? [];
@@ -31,7 +31,7 @@ export class EarlyStreamData {
   }
 
   forget(serial: number): void {
-    for (const { payload } of this.of(serial)) this.#bytes -= payload.length;
+    for (const { payload } of this.of(serial)) this.#bytes -= PACKET_MIN + payload.length;
     this.#packets.delete(serial);
   }
 }

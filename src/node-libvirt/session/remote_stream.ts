@@ -103,7 +103,7 @@ export class RemoteStream extends Duplex {
   override _destroy(error: Error | null, finish: (error?: Error | null) => void): void {
     const done = (cause: Error | null) => void this.#taken.then(() => finish(cause));
     if (this.#state === 'over') return done(error);
-    this.#afterConfirm = () => done(error);
+    this.#afterConfirm = (refused) => done(error ?? refused ?? null);
     // What is under way must be read to its end, or the confirmation behind it never comes.
     this.#resume();
     if (this.#state === 'open') {
@@ -130,8 +130,11 @@ export class RemoteStream extends Duplex {
 
   /** What is typed to a guest that has just gone is lost, as on any terminal; data for a volume must not be. */
   #lateWriteError(): Error | null {
-    if (this.procedure.stream === 'duplex') return null;
-    return new Error(`${this.procedure.name}: the daemon has ended the stream before all data was written`);
+    return this.procedure.stream === 'duplex' ? null : this.#endedEarly();
+  }
+
+  #endedEarly(): Error {
+    return new ProtocolError(`${this.procedure.name}: the daemon has ended the stream before all data was written`);
   }
 
   #onData(payload: Buffer): void {
@@ -157,11 +160,14 @@ export class RemoteStream extends Duplex {
     if (this.#state !== 'open') return;
     this.#state = 'finishing';
     this.#port.send(PacketStatus.OK, EMPTY);
+    // Only the confirmation is to come; Node reads a stream no more that has ended, so it would wait for ever.
+    this.#resume();
   }
 
   #onConfirmed(): void {
     const wasAborting = this.#state === 'aborting';
-    this.#end();
+    const isTooEarly = this.#state === 'open' && this.procedure.stream === 'write';
+    this.#end(isTooEarly ? this.#endedEarly() : undefined);
     if (!wasAborting) this.#endReading();
   }
 

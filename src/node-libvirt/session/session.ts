@@ -137,6 +137,7 @@ export class Session implements CallOwner {
     options: CallOptions = {},
   ): Promise<{ result: R; stream: RemoteStream }> {
     return new Promise((resolve, reject) => {
+      if (procedure.stream === undefined) throw new RangeError(`${procedure.name} is no procedure with a stream`);
       const call = this.#start(
         procedure,
         args,

@@ -2,6 +2,7 @@
  * Trying to reach a daemon within a limit. One clock and one signal for all steps of an attempt, so that each step has
  * a single thing to watch and nothing outlives the attempt: no timer, no listener on the caller's signal.
  */
+import { abortable } from '../abortable.ts';
 import { ConnectError } from '../errors.ts';
 
 export type Limit = {
@@ -14,24 +15,30 @@ export type Limit = {
 export type Target = { readonly peer: string; readonly socketPath?: string };
 
 /** The longest delay a Node timer has; beyond, setTimeout would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+export const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** As {@link limited}, to reach a target: after the limit a ConnectError with ETIMEDOUT. */
+export async function within<T>(target: Target, limit: Limit, open: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const timeoutError = () => {
+    const cause = new Error(`no connection within ${limit.timeoutMs} ms`);
+    return connectError(target, 'ETIMEDOUT', `${cause.message}; is the host up, and the port open?`, cause);
+  };
+  return limited(limit, timeoutError, open);
+}
 
 /**
  * Runs `open`, which must end as soon as its signal is aborted and then leave nothing behind.
- * @throws what `open` throws; after an abort the caller's reason, after the limit a ConnectError with ETIMEDOUT.
+ * @throws what `open` throws; after an abort the caller's reason, after the limit the `timeoutError`.
  */
-export async function within<T>(
-  target: Target,
+export async function limited<T>(
   { timeoutMs, signal }: Limit,
+  timeoutError: () => Error,
   open: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
   const onAbort = () => controller.abort(signal?.reason);
-  const onTimeout = () => {
-    const cause = new Error(`no connection within ${timeoutMs} ms`);
-    controller.abort(connectError(target, 'ETIMEDOUT', `${cause.message}; is the host up, and the port open?`, cause));
-  };
+  const onTimeout = () => controller.abort(timeoutError());
   signal?.addEventListener('abort', onAbort, { once: true });
   const timer = Number.isFinite(timeoutMs) ? setTimeout(onTimeout, Math.min(timeoutMs, LONGEST_DELAY_MS)) : undefined;
   try {
@@ -53,13 +60,10 @@ export async function settled<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
   const undo = start(resolve, reject);
   try {
-    return await promise;
+    return await abortable(promise, signal);
   } finally {
-    signal.removeEventListener('abort', onAbort);
     undo();
   }
 }
@@ -71,4 +75,10 @@ export function connectError(target: Target, code: string, advice: string, cause
     { code, peer, ...(socketPath === undefined ? {} : { socketPath }) },
     cause === undefined ? {} : { cause },
   );
+}
+
+/** The system's or Node's word for what went wrong. */
+export function codeOf(error: unknown, otherwise = 'UNKNOWN'): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : otherwise;
 }

@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { connectError, settled, type Target } from './attempt.ts';
+import { codeOf, connectError, settled, type Target } from './attempt.ts';
 import { StreamTransport } from './duplex.ts';
 import type { Transport } from './transport.ts';
 
@@ -34,7 +34,7 @@ export async function openCommand(target: Target, command: Command, signal: Abor
     await settled<void>(signal, (resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException) => {
         const advice = `the program ${command.program} cannot be run (${error.message}); install it, or name another one by command=`;
-        reject(connectError(target, error.code ?? 'UNKNOWN', advice, error));
+        reject(connectError(target, codeOf(error), advice, error));
       };
       child.once('spawn', resolve).once('error', onError);
       return () => child.off('spawn', resolve).off('error', onError);

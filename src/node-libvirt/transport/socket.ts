@@ -3,6 +3,7 @@
  * offers for both; a stream's fresh buffer per read is a good part of what a small call costs.
  */
 import type { OnReadOpts, Socket } from 'node:net';
+import { settled } from './attempt.ts';
 import type { Transport, TransportHandlers } from './transport.ts';
 
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -96,4 +97,24 @@ export class SocketTransport implements Transport {
   protected drained(): void {
     this.#handlers?.onDrain();
   }
+}
+
+/** Waits for a socket of net or tls that was just made; `toError` says what its error means. */
+export async function connected(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  toError: (error: NodeJS.ErrnoException) => Error,
+  signal: AbortSignal,
+): Promise<void> {
+  await settled<void>(signal, (resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => reject(toError(error));
+    socket.once(event, resolve).once('error', onError);
+    return () => socket.off(event, resolve).off('error', onError);
+  });
+}
+
+/** Destroys a socket of which nobody wants to hear any more. */
+export function discard(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.destroy();
 }

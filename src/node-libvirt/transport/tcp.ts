@@ -1,9 +1,8 @@
 /** Plain TCP: a daemon with listen_tcp (or libvirtd-tcp.socket). Nothing is encrypted, so no password is sent on it. */
-import { createConnection, type Socket } from 'node:net';
-import { connectError, settled, type Target } from './attempt.ts';
-import { SocketReader, SocketTransport } from './socket.ts';
+import { createConnection } from 'node:net';
+import { codeOf, connectError, type Target } from './attempt.ts';
+import { connected, discard, SocketReader, SocketTransport } from './socket.ts';
 import type { Transport } from './transport.ts';
-import { discard } from './unix.ts';
 
 /** Per address of a host that has several; Node's own quarter of a second is too short for a far one. */
 export const ADDRESS_TIMEOUT_MS = 2500;
@@ -35,21 +34,8 @@ export async function openTcp(target: Target, { host, port }: Address, signal: A
   }
 }
 
-export async function connected(
-  socket: Socket,
-  event: 'connect' | 'secureConnect',
-  toError: (error: NodeJS.ErrnoException) => Error,
-  signal: AbortSignal,
-): Promise<void> {
-  await settled<void>(signal, (resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException) => reject(toError(error));
-    socket.once(event, resolve).once('error', onError);
-    return () => socket.off(event, resolve).off('error', onError);
-  });
-}
-
 export function tcpError(target: Target, host: string, error: NodeJS.ErrnoException): Error {
-  return connectError(target, error.code ?? 'UNKNOWN', adviceFor(host, error), error);
+  return connectError(target, codeOf(error), adviceFor(host, error), error);
 }
 
 function adviceFor(host: string, error: NodeJS.ErrnoException): string {

@@ -9,14 +9,13 @@ import { readFile } from 'node:fs/promises';
 import { isIP, type TcpNetConnectOpts } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { ConnectErrorCode, UriError } from '../errors.ts';
-import { connectError, settled, type Target } from './attempt.ts';
-import { SocketReader } from './socket.ts';
-import { ADDRESS_TIMEOUT_MS, connected, TCP_KEEPALIVE_MS, tcpError, type Address } from './tcp.ts';
+import { codeOf, connectError, settled, type Target } from './attempt.ts';
+import { connected, discard, SocketReader } from './socket.ts';
+import { ADDRESS_TIMEOUT_MS, TCP_KEEPALIVE_MS, tcpError, type Address } from './tcp.ts';
 import { TlsTransport } from './tls_transport.ts';
 import type { Transport } from './transport.ts';
-import { discard } from './unix.ts';
 import type { LibvirtUri } from './uri.ts';
 
 /** PEM text each; what is left out is read from libvirt's places. */
@@ -26,7 +25,7 @@ export type TlsOptions = {
   /** Ours, with intermediate ones after it; with `key`. */
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
-  /** The name in the server's certificate, where it is not the host of the URI. */
+  /** The name or address in the server's certificate, where it is not the host of the URI. */
   readonly servername?: string;
   /** False takes any server's certificate, as no_verify=1 does: whoever answers is then believed. */
   readonly verify?: boolean;
@@ -40,12 +39,12 @@ const CONFIRMED = 1;
 export async function openTls(
   target: Target,
   { host, port }: Address,
-  { params }: Pick<LibvirtUri, 'params'>,
+  uri: LibvirtUri,
   options: TlsOptions,
   signal: AbortSignal,
 ): Promise<Transport> {
-  const isVerified = !params.noVerify && options.verify !== false;
-  const credentials = await readCredentials(target, params.pkipath, options, isVerified);
+  const isVerified = verifies(uri, options);
+  const credentials = await readCredentials(target, uri.params.pkipath, options, isVerified);
   const reader = new SocketReader();
   const socket = newSocket(target, {
     host,
@@ -79,6 +78,11 @@ export async function openTls(
     discard(socket);
     throw error;
   }
+}
+
+/** Whether the server has to prove who it is. */
+export function verifies({ params }: LibvirtUri, { verify = true }: TlsOptions): boolean {
+  return verify && !params.noVerify;
 }
 
 /** Those of net.connect are taken too, says the manual; the types forgot them. */
@@ -118,8 +122,9 @@ function wrongByte(byte: number): string {
 
 /** An address is no server name in TLS; the certificate is then compared with the address. */
 function serverName(host: string, given: string | undefined): ConnectionOptions {
-  if (given !== undefined) return isIP(given) === 0 ? { servername: given } : {};
-  return isIP(host) === 0 ? { servername: host } : {};
+  const name = given ?? host;
+  if (isIP(name) === 0) return { servername: name };
+  return { checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate) };
 }
 
 async function readCredentials(
@@ -174,7 +179,7 @@ async function readFiles(
     try {
       return { [which]: await readFile(files[which]) };
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
+      const code = codeOf(error);
       if (code === 'ENOENT' && !isNeeded(which)) return {};
       const advice = `the file ${files[which]} cannot be read (${code}); put it there, or pass pkipath= or the option tls`;
       throw connectError(target, code, advice, error);
@@ -185,9 +190,8 @@ async function readFiles(
 }
 
 function badCredentials(target: Target, error: unknown): Error {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
   const why = error instanceof Error ? error.message : String(error);
-  return connectError(target, code, `the CA, certificate or key is no PEM that fits together: ${why}`, error);
+  return connectError(target, codeOf(error), `the CA, certificate or key is no PEM that fits together: ${why}`, error);
 }
 
 function notConfirmed(target: Target, credentials: Credentials, cause?: Error): Error {
@@ -200,9 +204,7 @@ function notConfirmed(target: Target, credentials: Credentials, cause?: Error): 
 
 function tlsError(target: Target, host: string, error: NodeJS.ErrnoException): Error {
   const advice = adviceFor(error);
-  return advice === undefined
-    ? tcpError(target, host, error)
-    : connectError(target, error.code ?? 'UNKNOWN', advice, error);
+  return advice === undefined ? tcpError(target, host, error) : connectError(target, codeOf(error), advice, error);
 }
 
 function adviceFor(error: NodeJS.ErrnoException): string | undefined {

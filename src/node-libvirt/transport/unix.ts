@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { connectError, settled, type Target } from './attempt.ts';
-import { SocketReader, SocketTransport } from './socket.ts';
+import { codeOf, connectError, type Target } from './attempt.ts';
+import { connected, discard, SocketReader, SocketTransport } from './socket.ts';
 import type { Transport } from './transport.ts';
 import type { LibvirtUri } from './uri.ts';
 
@@ -55,23 +55,13 @@ export async function openUnix(path: string, signal: AbortSignal): Promise<Trans
   // Before it connects, so that nothing is read before the transport is started.
   socket.pause();
   try {
-    await settled<void>(signal, (resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException) =>
-        reject(connectError(target, error.code ?? 'UNKNOWN', adviceFor(error), error));
-      socket.once('connect', resolve).once('error', onError);
-      return () => socket.off('connect', resolve).off('error', onError);
-    });
+    const toError = (error: NodeJS.ErrnoException) => connectError(target, codeOf(error), adviceFor(error), error);
+    await connected(socket, 'connect', toError, signal);
     return new SocketTransport(socket, reader, path);
   } catch (error) {
     discard(socket);
     throw error;
   }
-}
-
-/** Destroys a socket of which nobody wants to hear any more. */
-export function discard(socket: { on(event: 'error', listener: () => void): unknown; destroy(): unknown }): void {
-  socket.on('error', () => undefined);
-  socket.destroy();
 }
 
 function thisHost(): SocketPlaces {

@@ -11,8 +11,6 @@ export const PAYLOAD_MAX = PACKET_MAX - 28;
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 const TWO_TO_32 = 2 ** 32;
-/** Above it a hyper's upper word makes a number that is not exact (2^53 / 2^32). */
-const SAFE_UPPER = 0x200000;
 
 const SLAB_SIZE = 65_536;
 /** The rest of a slab is given up below this: most calls are shorter. */
@@ -52,7 +50,9 @@ export class Writer {
 
   /** Lets the head be written, now that the length is known. */
   endPacket(writeHead: (bytes: Buffer, at: number, length: number) => void): void {
-    writeHead(this.#bytes, this.#packet, this.#end - this.#packet);
+    const length = this.#end - this.#packet;
+    if (length > PACKET_MAX) this.refuse(`within ${PACKET_MAX} bytes with all others`, `${length} bytes`);
+    writeHead(this.#bytes, this.#packet, length);
   }
 
   /** Forgets the packet. */
@@ -103,7 +103,7 @@ export class Writer {
   }
 
   uuid(value: string): void {
-    if (!UUID.test(value)) this.refuse('a UUID with dashes', value);
+    if (!UUID.test(value)) this.refuse('a UUID with dashes', JSON.stringify(value));
     const at = this.#reserve(16);
     this.#bytes.write(value.replaceAll('-', ''), at, 'hex');
   }
@@ -122,8 +122,9 @@ export class Writer {
 
   /** The first piece of a value, or one that the slab does not hold. */
   #reserveAnew(size: number): number {
+    // Here, too, and not only at the end: a packet that is too large must not be built to its end.
     const inPacket = this.#end - this.#packet + size;
-    if (inPacket > PACKET_MAX) this.refuse(`within ${PACKET_MAX} bytes in all`, inPacket);
+    if (inPacket > PACKET_MAX) this.refuse(`within ${PACKET_MAX} bytes with all others`, `${inPacket} bytes`);
     const { length } = this;
     const wanted = length + size;
     const room = this.#bytes.length - this.#start;
@@ -181,10 +182,14 @@ export class Reader {
 
   /** A 64-bit integer as a number. */
   safeInteger(isSigned: boolean): number {
-    const upper = isSigned ? this.int32() : this.uint32();
-    const value = upper * TWO_TO_32 + this.uint32();
-    if (upper >= SAFE_UPPER || upper < -SAFE_UPPER) this.fail(`a number of about ${value}: more than can be true`);
+    const value = this.roundedInteger(isSigned);
+    if (!Number.isSafeInteger(value)) this.fail(`a number of about ${value}: more than can be true`);
     return value;
+  }
+
+  /** A 64-bit integer as the nearest number: exact up to 2^53. */
+  roundedInteger(isSigned: boolean): number {
+    return (isSigned ? this.int32() : this.uint32()) * TWO_TO_32 + this.uint32();
   }
 
   double(): number {
@@ -206,15 +211,15 @@ export class Reader {
     return this.#bytes.subarray(at, at + length);
   }
 
-  /** UTF-8 without NUL. */
-  text(): string {
+  /** UTF-8 without NUL; lenient, what is no UTF-8 becomes U+FFFD. */
+  text(isLenient = false): string {
     const length = this.#length(STRING_MAX);
     const at = this.#advance(length);
     this.#skipPadding(length);
     const end = at + length;
     if (this.#isPlainAscii(at, end)) return this.#bytes.toString('latin1', at, end);
     const bytes = this.#bytes.subarray(at, end);
-    if (!isUtf8(bytes)) this.fail('text that is not UTF-8');
+    if (!isLenient && !isUtf8(bytes)) this.fail('text that is not UTF-8');
     if (bytes.includes(0)) this.fail('text with a NUL');
     return bytes.toString();
   }
@@ -269,6 +274,6 @@ function padded(length: number): number {
 }
 
 function excerpt(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

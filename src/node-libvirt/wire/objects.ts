@@ -2,7 +2,7 @@
  * libvirt's objects as they travel (remote_nonnull_*): names and uuids, nothing else. The daemon looks an object up by
  * them at each call: there is no handle to free, and an object is as good on the next connection as on this one.
  */
-import { int, named, string, struct, uuid, type Type } from './xdr.ts';
+import { fileName, int, named, string, struct, uuid, type Type } from './xdr.ts';
 
 /** virDomain */
 export type Domain = {
@@ -25,11 +25,15 @@ export const storagePool: Type<StoragePool> = named('StoragePool', struct({ name
 export type StorageVol = {
   /** Name of its pool. */
   readonly pool: string;
+  /** A file's name may hold any byte: one that is not UTF-8 is listed with U+FFFD, and not found by this name. */
   readonly name: string;
   /** Unique on the host: for files the path. */
   readonly key: string;
 };
-export const storageVol: Type<StorageVol> = named('StorageVol', struct({ pool: string, name: string, key: string }));
+export const storageVol: Type<StorageVol> = named(
+  'StorageVol',
+  struct({ pool: string, name: fileName, key: fileName }),
+);
 
 /** virSecret */
 export type Secret = {

@@ -52,6 +52,7 @@ export class Packet {
 }
 
 const LENGTH_SIZE = 4;
+const EMPTY = Buffer.alloc(0);
 export const PACKET_MIN = 28;
 
 export function encodePacket(header: PacketHeader, payload: Uint8Array): Buffer {
@@ -71,11 +72,11 @@ export function writePacket<T>(writer: Writer, header: PacketHeader, type: Type<
   writer.beginPacket(PACKET_MIN);
   try {
     type.encode(writer, value);
+    writer.endPacket((bytes, at, length) => writeHead(bytes, at, length, header));
   } catch (error) {
     writer.dropPacket();
     throw error;
   }
-  writer.endPacket((bytes, at, length) => writeHead(bytes, at, length, header));
 }
 
 /** The same as bytes of its own. The writer must hold nothing else. */
@@ -95,12 +96,13 @@ function writeHead(bytes: Buffer, at: number, length: number, header: PacketHead
 }
 
 /**
- * Makes packets of chunks. Holds only bytes that came: a length is a claim, never a reason to allocate. Chunks may be
- * used again by their owner once push() has returned; a packet's payload is valid until its consumer returns.
+ * Makes packets of chunks. Holds only bytes that came, in one buffer that doubles: a length is a claim, never a reason
+ * to allocate. Chunks may be used again by their owner once push() has returned; a packet's payload is valid until its
+ * consumer returns.
  */
 export class PacketReader {
-  /** The packet that is not whole yet, in copies. */
-  #chunks: Buffer[] = [];
+  /** The packet that is not whole yet is its first #size bytes. */
+  #kept = EMPTY;
   #size = 0;
   /** Of the packet that is not whole yet, once four bytes are there. */
   #length: number | undefined;
@@ -115,12 +117,8 @@ export class PacketReader {
    * @throws {ProtocolError} at a length no packet has; there is no way to find the next packet after that.
    */
   push(chunk: Buffer, consume: (packet: Packet) => boolean): void {
-    let bytes = chunk;
-    if (this.#size > 0) {
-      const whole = this.#complete(chunk);
-      if (whole === undefined) return;
-      bytes = whole;
-    }
+    const bytes = this.#size > 0 ? this.#complete(chunk) : chunk;
+    if (bytes === undefined) return;
     let at = 0;
     while (bytes.length - at >= LENGTH_SIZE) {
       const length = checkedLength(bytes.readUInt32BE(at));
@@ -135,30 +133,28 @@ export class PacketReader {
     if (at < bytes.length) this.#keep(bytes.subarray(at));
   }
 
-  /** The kept bytes and the chunk, once they are a packet or more; copied once, not per chunk. */
+  /** The kept bytes and the chunk, once they are a packet or more. */
   #complete(chunk: Buffer): Buffer | undefined {
     this.#keep(chunk);
     if (this.#length === undefined && this.#size >= LENGTH_SIZE)
-      this.#length = checkedLength(this.#joined().readUInt32BE(0));
+      this.#length = checkedLength(this.#kept.readUInt32BE(0));
     if (this.#length === undefined || this.#size < this.#length) return undefined;
-    const bytes = this.#joined();
-    this.#chunks = [];
+    const bytes = this.#kept.subarray(0, this.#size);
+    this.#kept = EMPTY;
     this.#size = 0;
     this.#length = undefined;
     return bytes;
   }
 
   #keep(chunk: Buffer): void {
-    this.#chunks.push(Buffer.from(chunk));
-    this.#size += chunk.length;
-  }
-
-  #joined(): Buffer {
-    const [first] = this.#chunks;
-    if (first !== undefined && this.#chunks.length === 1) return first;
-    const bytes = Buffer.concat(this.#chunks);
-    this.#chunks = [bytes];
-    return bytes;
+    const size = this.#size + chunk.length;
+    if (size > this.#kept.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, 2 * this.#kept.length));
+      this.#kept.copy(larger, 0, 0, this.#size);
+      this.#kept = larger;
+    }
+    chunk.copy(this.#kept, this.#size);
+    this.#size = size;
   }
 }
 

@@ -6,7 +6,7 @@
  * believed before it was compared with the bytes that are there. Values come from the caller: one that does not fit
  * its type is a RangeError that names the field. Decoded values share no memory with the bytes.
  */
-import { Reader, STRING_MAX, Writer } from './bytes.ts';
+import { PAYLOAD_MAX, Reader, STRING_MAX, Writer } from './bytes.ts';
 
 export { PAYLOAD_MAX, Reader, STRING_MAX, Writer } from './bytes.ts';
 
@@ -36,6 +36,8 @@ export type Values<F extends Fields> = { readonly [K in keyof F as F[K] extends 
 export function encode<T>(type: Type<T>, value: T): Buffer {
   const writer = new Writer();
   type.encode(writer, value);
+  if (writer.length > PAYLOAD_MAX)
+    writer.refuse(`within ${PAYLOAD_MAX} bytes with all others`, `${writer.length} bytes`);
   return writer.take();
 }
 
@@ -119,6 +121,20 @@ export const hyperNumber: Type<number> = {
   decode: (reader) => reader.safeInteger(false),
 };
 
+/**
+ * A number of bytes. Unlike KiB or pages these can pass 2^53, on a large Ceph or XFS: then it is the nearest number,
+ * which is less than a page off.
+ */
+export const byteCount: Type<number> = {
+  minSize: 8,
+  ts: 'number',
+  encode: (writer, value) => {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 64) writer.refuse('a number of bytes below 2^64', value);
+    writer.uint64(BigInt(value));
+  },
+  decode: (reader) => reader.roundedInteger(false),
+};
+
 export const double: Type<number> = {
   minSize: 8,
   ts: 'number',
@@ -140,6 +156,8 @@ export function opaque(max: number): Type<Buffer> {
     minSize: 4,
     ts: 'Buffer',
     encode: (writer, value) => {
+      // JavaScript may bring a string, which would be written as zeros.
+      if (!(value instanceof Uint8Array)) writer.refuse('bytes (a Buffer or Uint8Array)', typeof value);
       if (value.length > max) writer.refuse(`at most ${max} bytes`, value.length);
       writer.uint32(value.length);
       writer.padded(value);
@@ -155,12 +173,17 @@ export const string: Type<string> = {
   ts: 'string',
   encode: (writer, value) => {
     // Writing would turn a lone surrogate into U+FFFD without a word.
-    if (typeof value !== 'string' || !value.isWellFormed() || value.includes('\0'))
-      writer.refuse('Unicode text without NUL', value);
+    if (typeof value !== 'string') writer.refuse('a text', typeof value);
+    // The text is not quoted: it may be a password.
+    if (!value.isWellFormed() || value.includes('\0'))
+      writer.refuse('Unicode text without NUL', `a text of ${value.length} characters with what is none`);
     writer.text(value);
   },
   decode: (reader) => reader.text(),
 };
+
+/** A file's name: any bytes but NUL, and a pool must not be unlistable because one is not UTF-8. */
+export const fileName: Type<string> = { ...string, decode: (reader) => reader.text(true) };
 
 /** Text for people, taken as it comes: error messages quote QEMU's output and file names, which may hold any byte. */
 export const lenientString: Type<string> = {
