@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     reporters: ['default', new ClosingLine()],
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/soak/**'] } },
+      // Properties take seconds of their own, and the machine may be busy.
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/soak/**'], testTimeout: 20_000 } },
       // Long, and alone: `npm run test:soak`. It measures what is left in memory, for which Node must collect on demand.
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], execArgv: ['--expose-gc'] } },
       {
