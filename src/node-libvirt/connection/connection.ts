@@ -28,6 +28,7 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
   /** Resolves once the connection has ended, whatever ended it; never rejects. */
   readonly closed: Promise<CloseReason>;
   readonly #sessions: readonly [Session, ...Session[]];
+  #lastUsed = 0;
   readonly #settings: ConnectionSettings;
   readonly #events: EventCenter;
   readonly #streamSessions = new Set<Session>();
@@ -161,9 +162,19 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     throw new ConnectionClosedError(`${name} on ${peer}: the connection is closed; ${fateOf(false)}`, false);
   }
 
+  /** The first idle one after that of the last call, or else the least loaded: an idle one is mostly near. */
   #leastLoaded(): Session {
-    let [best] = this.#sessions;
-    for (const session of this.#sessions) if (session.load < best.load) best = session;
+    const sessions = this.#sessions;
+    let [best] = sessions;
+    for (let step = 1; step <= sessions.length; step += 1) {
+      const index = (this.#lastUsed + step) % sessions.length;
+      const session = sessions[index];
+      if (session === undefined || session.load > best.load) continue;
+      best = session;
+      if (best.load > 0) continue;
+      this.#lastUsed = index;
+      return best;
+    }
     return best;
   }
 }
