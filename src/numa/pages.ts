@@ -1,0 +1,57 @@
+/**
+ * Which page size a guest cell gets on a host cell: of the sizes it may have the largest one that divides its memory and
+ * has enough pages free.
+ */
+import { wholePages } from '../units.ts';
+import { freePages, smallestPool, type PagePool } from './host_cell.ts';
+import type { PageSizeWish } from './memory_backing.ts';
+
+/** Why one page size does not do, with every count. */
+export type PoolShortfall = PagePool & {
+  readonly free: number;
+  /** Pages the guest cell needs; undefined where its memory is no whole number of them. */
+  readonly needed: number | undefined;
+};
+
+/** The chosen page size in KiB, or undefined where none of the allowed ones does. */
+export function choosePageSize(pools: readonly PagePool[], wish: PageSizeWish, memoryKib: number): number | undefined {
+  const { leastKib, mostKib } = allowedSizes(pools, wish);
+  let chosen = 0;
+  for (const pool of pools) {
+    const { sizeKib } = pool;
+    const candidate = sizeKib >= leastKib && sizeKib <= mostKib && sizeKib > chosen;
+    if (candidate && memoryKib % sizeKib === 0 && memoryKib <= freePages(pool) * sizeKib) chosen = sizeKib;
+  }
+  return chosen === 0 ? undefined : chosen;
+}
+
+/** The counts of each allowed page size, in the cell's order: what to say where none was chosen. */
+export function poolShortfalls(
+  pools: readonly PagePool[],
+  wish: PageSizeWish,
+  memoryKib: number,
+): readonly PoolShortfall[] {
+  const { leastKib, mostKib } = allowedSizes(pools, wish);
+  const shortfalls: PoolShortfall[] = [];
+  for (const pool of pools) {
+    if (pool.sizeKib >= leastKib && pool.sizeKib <= mostKib) shortfalls.push(poolShortfall(pool, memoryKib));
+  }
+  return shortfalls;
+}
+
+export function poolShortfall(pool: PagePool, memoryKib: number): PoolShortfall {
+  const { sizeKib, total, used, reserved } = pool;
+  return { sizeKib, total, used, reserved, free: freePages(pool), needed: wholePages(memoryKib, sizeKib) };
+}
+
+type SizeRange = { readonly leastKib: number; readonly mostKib: number };
+
+/** `small` is the smallest size of the cell, `large` all the others. As a range, because a loop over sizes follows. */
+function allowedSizes(pools: readonly PagePool[], wish: PageSizeWish): SizeRange {
+  if (typeof wish === 'number') return { leastKib: wish, mostKib: wish };
+  if (wish === 'any') return { leastKib: 0, mostKib: Infinity };
+  const smallestKib = smallestPool(pools)?.sizeKib ?? 0;
+  return wish === 'small'
+    ? { leastKib: smallestKib, mostKib: smallestKib }
+    : { leastKib: smallestKib + 1, mostKib: Infinity };
+}
