@@ -12,7 +12,7 @@ import {
 import { FakeLibvirtd, type FakeHost } from '../../src/node-libvirt/testing/index.ts';
 import { parseXml, renderXml } from '../../src/node-libvirt/testing/xml.ts';
 import { errorOf } from './errors_of.ts';
-import { guest, huge, on, twoCells, UUID } from './two_cells.ts';
+import { freePages, guest, huge, on, twoCells, UUID, startDomain } from './two_cells.ts';
 
 let host: FakeHost;
 let daemon: FakeLibvirtd;
@@ -29,15 +29,8 @@ afterEach(async () => {
   await daemon[Symbol.asyncDispose]();
 });
 
-/** Free pages of a size, cell by cell. */
-function free(sizeKib = 2048): (number | undefined)[] {
-  return host.cells.map((cell) => cell.findPool(sizeKib)?.free);
-}
-
-async function start(xml: string): Promise<void> {
-  const domain = await connection.domain.defineXMLFlags(xml);
-  await connection.domain.createWithFlags(domain);
-}
+const free = (sizeKib?: number) => freePages(host, sizeKib);
+const start = (xml: string) => startDomain(connection, xml);
 
 describe('domains', () => {
   test('their life, with libvirt’s events ahead of the replies', async () => {

@@ -6,7 +6,7 @@ import { connect, DomainState, ErrorCode, Procedures, type Connection } from '..
 import { FakeLibvirtd, type FakeHost } from '../../src/node-libvirt/testing/index.ts';
 import { parseXml } from '../../src/node-libvirt/testing/xml.ts';
 import { errorOf } from './errors_of.ts';
-import { GIB, guest, huge, on, twoCells } from './two_cells.ts';
+import { freePages, GIB, guest, huge, on, twoCells, startDomain } from './two_cells.ts';
 
 let host: FakeHost;
 let daemon: FakeLibvirtd;
@@ -23,15 +23,8 @@ afterEach(async () => {
   await daemon[Symbol.asyncDispose]();
 });
 
-/** Free pages of a size, cell by cell. */
-function free(sizeKib = 2048): (number | undefined)[] {
-  return host.cells.map((cell) => cell.findPool(sizeKib)?.free);
-}
-
-async function start(xml: string): Promise<void> {
-  const domain = await connection.domain.defineXMLFlags(xml);
-  await connection.domain.createWithFlags(domain);
-}
+const free = (sizeKib?: number) => freePages(host, sizeKib);
+const start = (xml: string) => startDomain(connection, xml);
 
 describe('the host', () => {
   test('its capabilities are what a reader of libvirt’s finds', async () => {

@@ -1,4 +1,5 @@
 /** A host with two NUMA cells and huge pages, and a guest of 512 MiB for it. */
+import type { Connection } from '../../src/node-libvirt/index.ts';
 import { FakeHost } from '../../src/node-libvirt/testing/index.ts';
 
 /** In KiB. */
@@ -32,4 +33,15 @@ export function huge(page = ''): string {
 
 export function on(nodeset: string, mode = 'strict'): string {
   return `<numatune><memory mode='${mode}' nodeset='${nodeset}'/></numatune>`;
+}
+
+/** Free pages of a size, cell by cell. */
+export function freePages(host: FakeHost, sizeKib = 2048): (number | undefined)[] {
+  return host.cells.map((cell) => cell.findPool(sizeKib)?.free);
+}
+
+/** Defines and starts. */
+export async function startDomain(connection: Connection, xml: string): Promise<void> {
+  const domain = await connection.domain.defineXMLFlags(xml);
+  await connection.domain.createWithFlags(domain);
 }
