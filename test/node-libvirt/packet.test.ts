@@ -270,6 +270,15 @@ test('a packet of many texts is held to the limit as one of a single text is', (
   expect(encodeValuePacket(writer, header, texts, ['a'])).toHaveLength(28 + 12);
 });
 
+test('the limit is for each packet, however many are sent together', () => {
+  const writer = new Writer();
+  const large = Buffer.alloc(20 * 2 ** 20, 7);
+  writePacket(writer, header, opaque(PACKET_MAX), large);
+  writer.raw(large);
+  writer.raw(large);
+  expect(writer.take()).toHaveLength(PACKET_MIN + 4 + 3 * large.length);
+});
+
 test('bytes that drip in one at a time cost about what they are', () => {
   const reader = new PacketReader();
   const packet = encodePacket(header, Buffer.alloc(300_000, 7));

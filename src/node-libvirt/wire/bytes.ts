@@ -62,8 +62,10 @@ export class Writer {
     this.#end = this.#packet;
   }
 
-  /** Bytes as they are. */
+  /** A packet that is ready, as it is. */
   raw(value: Uint8Array): void {
+    // A packet of its own: the limit must not count it together with what stands before it.
+    this.#packet = this.#end;
     const at = this.#reserve(value.length);
     this.#bytes.set(value, at);
   }
