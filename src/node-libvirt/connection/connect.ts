@@ -22,7 +22,8 @@ import {
 import { Procedures } from '../procedures/index.ts';
 import type { CallOptions } from '../session/pending_call.ts';
 import { Session } from '../session/session.ts';
-import { codeOf, connectError, LONGEST_DELAY_MS, within, type Target } from '../transport/attempt.ts';
+import { LONGEST_DELAY_MS } from '../timers.ts';
+import { codeOf, connectError, within, type Target } from '../transport/attempt.ts';
 import { openTransport, type TransportOptions } from '../transport/open.ts';
 import { verifies } from '../transport/tls.ts';
 import type { Transport } from '../transport/transport.ts';

@@ -15,7 +15,7 @@ import type { EventName, EventOf } from '../events/definitions.ts';
 import type { SubscribeOptions } from '../events/event_center.ts';
 import type { Listener, Subscription } from '../events/event_hub.ts';
 import type { CloseReason } from '../session/session.ts';
-import { LONGEST_DELAY_MS } from '../transport/attempt.ts';
+import { LONGEST_DELAY_MS } from '../timers.ts';
 import type { Connection } from './connection.ts';
 
 export type ConnectionUp = {

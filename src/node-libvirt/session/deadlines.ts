@@ -2,14 +2,13 @@
  * Time-outs of many calls by one timer. A timer per call would cost more than the rest of the call; here the usual call,
  * answered long before its time, costs a comparison.
  */
+import { LONGEST_DELAY_MS } from '../timers.ts';
+
 export type Expiring = {
   /** On performance.now()'s clock; Infinity for never. */
   readonly deadline: number;
   expire(): void;
 };
-
-/** The longest delay a Node timer has; beyond, it would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Deadlines {
   readonly #pending: () => readonly Expiring[];
@@ -33,7 +32,7 @@ export class Deadlines {
   #arm(at: number): void {
     clearTimeout(this.#timer);
     this.#firesAt = at;
-    const delayMs = Math.min(Math.max(at - performance.now(), 0), LONGEST_TIMER_MS);
+    const delayMs = Math.min(Math.max(at - performance.now(), 0), LONGEST_DELAY_MS);
     // The socket, not this timer, is what keeps the process alive. Rounded up: a timer that fires early finds nothing.
     this.#timer = setTimeout(this.#fire, Math.ceil(delayMs)).unref();
   }

@@ -4,6 +4,7 @@
  */
 import { abortable } from '../abortable.ts';
 import { ConnectError } from '../errors.ts';
+import { LONGEST_DELAY_MS } from '../timers.ts';
 
 export type Limit = {
   /** For the attempt as a whole; Infinity for none. */
@@ -13,9 +14,6 @@ export type Limit = {
 
 /** What an attempt leads to, as its errors name it. */
 export type Target = { readonly peer: string; readonly socketPath?: string };
-
-/** The longest delay a Node timer has; beyond, setTimeout would fire at once. */
-export const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** As {@link limited}, to reach a target: after the limit a ConnectError with ETIMEDOUT. */
 export async function within<T>(target: Target, limit: Limit, open: (signal: AbortSignal) => Promise<T>): Promise<T> {
