@@ -10,16 +10,18 @@ const GONE_TIMEOUT_MS = 60_000;
 const GONE_POLL_MS = 10;
 
 export class GuestProcesses {
-  readonly #pidPath: string;
+  readonly #pidPath: string | undefined;
   readonly #log: Logger;
 
-  constructor(pidPath: string, log: Logger) {
+  /** `pidPath`: where libvirt writes its pid files; undefined where the guests run on another host. */
+  constructor(pidPath: string | undefined, log: Logger) {
     this.#pidPath = pidPath;
     this.#log = log;
   }
 
   /** The guest's process, or undefined where there is none on this host (libvirt writes <domain>.pid). */
   async pidOf(domainName: string, uuid: string): Promise<number | undefined> {
+    if (this.#pidPath === undefined) return undefined;
     const pid = await readPidFile(join(this.#pidPath, `${domainName}.pid`));
     return pid !== undefined && (await isProcessOf(pid, uuid)) ? pid : undefined;
   }

@@ -8,10 +8,13 @@ export type Topology = HostTopology & { readonly basePageSizeKib: number };
 
 export class HostReader {
   readonly #link: LibvirtLink;
+  readonly #isLocal: boolean;
   #topology: Promise<Topology> | undefined;
 
-  constructor(link: LibvirtLink) {
+  /** `isLocal`: the host is this machine, so its kernel can be asked for what libvirt does not tell. */
+  constructor(link: LibvirtLink, isLocal: boolean) {
     this.#link = link;
+    this.#isLocal = isLocal;
   }
 
   /** Nodes, CPUs, page sizes and domain types, as they were when first asked. */
@@ -23,12 +26,12 @@ export class HostReader {
     return this.#topology;
   }
 
-  /** Free pages per node (virNodeGetFreePages) and promised pages, as of now. */
+  /** Free pages per node (virNodeGetFreePages) and, where this is the host, promised pages, as of now. */
   async memory(): Promise<HostMemory> {
     const { nodes } = await this.topology();
     // Before the free pages: a promised page that is touched in between is then missed in both, and counted as free in
     // neither. The other way round it would be free and no longer promised: a page too many.
-    const promised = readPromisedPages();
+    const promised = this.#isLocal ? readPromisedPages() : [];
     const free = await Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call)));
     const freeOf = new Map(free.flat());
     return { cells: nodes.map(({ node, cpus }) => ({ node, cpus, free: freeOf.get(node) ?? [] })), promised };

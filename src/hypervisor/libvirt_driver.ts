@@ -4,6 +4,7 @@
  * undefine), which must not wait behind them; and questions (free pages, lookups, statistics, events), which an
  * admission waits for.
  */
+import { join } from 'node:path';
 import {
   DomainMetadataType,
   DomainModificationImpact,
@@ -34,7 +35,7 @@ import { UndoStack } from '../undo.ts';
 import { GuestProcesses } from './guest_processes.ts';
 import { HostReader } from './host_reader.ts';
 import { instanceFiles, listFolders, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
-import { hasLibvirtCode, LibvirtLink } from './libvirt_link.ts';
+import { hasLibvirtCode, isLocal, LibvirtLink } from './libvirt_link.ts';
 import { Slots } from './slots.ts';
 import { balloonOf, powerStateOf } from './statistics.ts';
 
@@ -55,6 +56,9 @@ export type LibvirtDriverOptions = {
 /** libvirtd reads no further call of a connection on which five are under way, not even a keepalive. */
 const STARTS_AT_ONCE = 4;
 
+/** Where every libvirtd keeps its logs. */
+const LIBVIRT_LOG_PATH = '/var/log/libvirt/qemu';
+
 /** libvirt gives up on a QEMU that does not die at once; Nova asks again three times too (error 38, errno EBUSY). */
 const DESTROY_ATTEMPTS = 3;
 
@@ -71,6 +75,8 @@ export class LibvirtDriver implements ComputeDriver {
   readonly #startSlots = new Slots(STARTS_AT_ONCE);
   readonly #host: HostReader;
   readonly #processes: GuestProcesses;
+  /** Whether the guests run on this machine. */
+  readonly #isLocal: boolean;
   /** Records of finished instances: only we write them, and a finished one changes no more. */
   readonly #records = new Map<string, Instance>();
   readonly #listeners: LifecycleListener[] = [];
@@ -91,13 +97,19 @@ export class LibvirtDriver implements ComputeDriver {
         });
       },
     });
-    this.#host = new HostReader(this.#questions);
-    this.#processes = new GuestProcesses(options.pidPath, log);
+    this.#isLocal = isLocal(uri);
+    this.#host = new HostReader(this.#questions, this.#isLocal);
+    this.#processes = new GuestProcesses(this.#isLocal ? options.pidPath : undefined, log);
   }
 
   /** Connects, so that a host without libvirt is known at start and not at the first request. */
   async open(): Promise<void> {
     await this.#host.topology();
+    if (this.#isLocal) return;
+    this.#options.log.warn('libvirt runs on another host, whose kernel cannot be asked', {
+      uri: this.#options.uri,
+      unknown: 'pages that a guest holds, pages promised to mappings, resident memory',
+    });
   }
 
   async close(): Promise<void> {
@@ -125,7 +137,7 @@ export class LibvirtDriver implements ComputeDriver {
       await makeFolder(files);
       undo.push('folder', () => removeFolder(files));
       const boot = await makeBootSource(files, image, instance.flavor.diskGib);
-      const xml = await this.#render(instance, boot, files.consoleLogPath);
+      const xml = await this.#render(instance, boot);
       const beganMs = performance.now();
       const domain = await this.#changes.use((connection) => connection.domain.defineXMLFlags(xml));
       // Also where the start was lost sight of (time-out, broken connection): the guest may have come up since.
@@ -242,12 +254,11 @@ export class LibvirtDriver implements ComputeDriver {
       this.#records.delete(domain.uuid);
       return undefined;
     }
-    const { consoleLogPath } = instanceFiles(this.#options.instancesPath, instance.uuid);
     return {
       instance,
       powerState: powerStateOf(state.state),
       domainName: this.#domainName(instance.uuid),
-      consoleLogPath,
+      consoleLogPath: this.#consoleLogPath(instance.uuid),
     };
   }
 
@@ -310,7 +321,16 @@ export class LibvirtDriver implements ComputeDriver {
     }
   }
 
-  async #render(instance: Instance, boot: BootSource, consoleLogPath: string): Promise<string> {
+  /**
+   * Where the guest's console is logged, on the guest's host. On another host we can make no folder, and take none away:
+   * there it is libvirt's own folder for logs, which is there and is rotated.
+   */
+  #consoleLogPath(uuid: string): string {
+    if (this.#isLocal) return instanceFiles(this.#options.instancesPath, uuid).consoleLogPath;
+    return join(LIBVIRT_LOG_PATH, `${this.#domainName(uuid)}-console.log`);
+  }
+
+  async #render(instance: Instance, boot: BootSource): Promise<string> {
     const topology = await this.#host.topology();
     return renderDomain({
       instance,
@@ -321,7 +341,7 @@ export class LibvirtDriver implements ComputeDriver {
       basePageSizeKib: topology.basePageSizeKib,
       nodeCpus: new Map(topology.nodes.map(({ node, cpus }) => [node, cpus])),
       boot,
-      consoleLogPath,
+      consoleLogPath: this.#consoleLogPath(instance.uuid),
       balloonPeriodS: this.#options.balloonPeriodMs / 1000,
     });
   }

@@ -113,6 +113,17 @@ export class LibvirtLink {
   }
 }
 
+/**
+ * Whether the libvirt behind a URI is that of this machine, so that /proc and /sys here speak of its guests. Only a unix
+ * socket can be counted on for that: tcp, tls, ssh and ext may end anywhere, also where they name localhost (a forwarded
+ * port), and a host without a transport means tls. Pure; what is no URI is refused when it is connected to.
+ */
+export function isLocal(uri: string): boolean {
+  const [, transport, authority = ''] = /^[a-z][a-z\d.-]*(?:\+([^:/?#]*))?:(?:\/\/([^/?#]*))?/i.exec(uri) ?? [];
+  if (transport === undefined) return authority.replace(/^.*@/, '').replace(/:\d*$/, '') === '';
+  return transport.toLowerCase() === 'unix';
+}
+
 function stopping(): ComputeError {
   return new ComputeError('HypervisorUnavailable', 'the agent is stopping');
 }
