@@ -90,6 +90,7 @@ test('the commands of the README', async () => {
   const commands = [...readme.matchAll(/^hugenode (.*?) *(?:#.*)?$/gm)].map(([, words]) => words?.split(' ') ?? []);
   expect(commands.map((words) => words.find((word) => !word.startsWith('-')))).toEqual([
     'host',
+    'host',
     'create',
     'list',
     'show',

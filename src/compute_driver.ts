@@ -42,6 +42,36 @@ export type AvailableResource = {
   readonly totals: readonly NodePages[];
 };
 
+/** A process that holds pages of the hugetlb pools. */
+export type HoldingProcess = {
+  readonly pid: number;
+  /** Printable, at most 15 characters. */
+  readonly command: string;
+  /** The guest of ours that it is the hypervisor process of, or null. */
+  readonly instance: Instance | null;
+};
+
+/** Who holds the pages of the hugetlb pools, as far as the host's kernel tells. */
+export type PageHolders = {
+  /** Pages there are (surplus pages among them), and pages nobody has taken. */
+  readonly pools: readonly {
+    readonly node: number;
+    readonly pageSizeKib: number;
+    readonly totalPages: number;
+    readonly freePages: number;
+  }[];
+  /** Free pages that are promised to mappings, host-wide. */
+  readonly promised: HostMemory['promised'];
+  readonly holders: readonly (HoldingProcess & {
+    /** Each page is counted with one process only. */
+    readonly held: readonly NodePages[];
+    /** Pages that it maps too, counted with another process. */
+    readonly alsoMapped: readonly NodePages[];
+  })[];
+  /** Processes with such pages that may not be looked into, with the KiB of them over all sizes and nodes. */
+  readonly unreadable: readonly (HoldingProcess & { readonly hugetlbKib: number })[];
+};
+
 export type LifecycleListener = (event: { readonly uuid: string; readonly event: string }) => void;
 
 export interface ComputeDriver {
@@ -59,6 +89,9 @@ export interface ComputeDriver {
 
   /** Pages that the guest's process really holds, from the kernel; undefined where this host cannot be asked. */
   getHoldings(uuid: string): Promise<readonly NodePages[] | undefined>;
+
+  /** Who holds pages of the hugetlb pools; undefined where the guests' host cannot be asked. */
+  getPageHolders(): Promise<PageHolders | undefined>;
 
   /** Keeps the instance's record with the guest, in place of the one before. */
   saveInstance(instance: Instance): Promise<void>;

@@ -1,15 +1,22 @@
 /**
- * API 1.0: our own door. It turns arguments into the core's types and the core's answers into the API's words, and
+ * API 1.1: our own door. It turns arguments into the core's types and the core's answers into the API's words, and
  * decides nothing. A method that is new or changed raises the minor version; older minors stay served.
  */
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
 import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
 import { fault, parseArgs, withFaults } from './faults.ts';
-import { createInstanceArgs, instanceArgs, instanceRequestOf, noArgs, type CreateInstanceArgs } from './schemas.ts';
+import {
+  createInstanceArgs,
+  hostArgs,
+  instanceArgs,
+  instanceRequestOf,
+  noArgs,
+  type CreateInstanceArgs,
+} from './schemas.ts';
 import { viewHost, viewInstance } from './views.ts';
 
-export const API_VERSION = '1.0';
+export const API_VERSION = '1.1';
 
 /** The methods over the core. `host` is the name that answers carry. */
 export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
@@ -38,8 +45,8 @@ export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
         return withFaults(async () => (await compute.listInstances()).map((info) => viewInstance(info, host)));
       },
       get_host: async (request) => {
-        parseArgs(noArgs, request.method, request.args);
-        return withFaults(async () => viewHost(await compute.getHost(), API_VERSION));
+        const ask = parseArgs(hostArgs, request.method, request.args);
+        return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION));
       },
     },
   };

@@ -1,5 +1,5 @@
 /**
- * What requests may look like, API 1.0. Everything from the wire passes here before any room sees it: unknown fields,
+ * What requests may look like, API 1.1. Everything from the wire passes here before any room sees it: unknown fields,
  * wrong types, absurd sizes and unprintable names end at this door, with a message that names the field.
  */
 import { z } from 'zod';
@@ -50,6 +50,8 @@ export const createInstanceArgs = z.strictObject({
 
 export const instanceArgs = z.strictObject({ uuid });
 export const noArgs = z.strictObject({});
+/** `holders` came with 1.1. */
+export const hostArgs = z.strictObject({ holders: z.boolean().default(false) });
 
 export type CreateInstanceArgs = z.output<typeof createInstanceArgs>;
 

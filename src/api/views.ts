@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { GuestInfo, PowerState } from '../compute_driver.ts';
 import type { HostReport } from '../compute/host_report.ts';
+import type { PageHoldersReport } from '../compute/page_holders_report.ts';
 import { mibFromKib } from '../units.ts';
 
 export const instanceView = z.object({
@@ -38,6 +39,30 @@ export const instanceView = z.object({
   console_log: z.string(),
 });
 
+const holderName = z.object({
+  /** Null where the process is no guest of ours. */
+  instance: z.object({ uuid: z.string(), name: z.string() }).nullable(),
+  pid: z.number(),
+  command: z.string(),
+});
+
+/** Since 1.1. */
+const holdersView = z.object({
+  available: z.boolean(),
+  pools: z.array(
+    z.object({
+      node: z.number(),
+      page_size_kib: z.number(),
+      total: z.number(),
+      free: z.number(),
+      promised: z.number(),
+      holders: z.array(holderName.extend({ pages: z.number(), also_mapped: z.number() })),
+      unexplained: z.number(),
+    }),
+  ),
+  unreadable: z.array(holderName.extend({ hugetlb_kib: z.number() })),
+});
+
 export const hostView = z.object({
   host: z.string(),
   api_version: z.string(),
@@ -59,10 +84,14 @@ export const hostView = z.object({
     }),
   ),
   promised: z.array(z.object({ page_size_kib: z.number(), pages: z.number() })),
+  /** Only where it was asked for. */
+  holders: holdersView.optional(),
 });
 
 export type InstanceView = z.output<typeof instanceView>;
 export type HostView = z.output<typeof hostView>;
+export type HolderName = z.output<typeof holderName>;
+export type HoldersView = z.output<typeof holdersView>;
 
 const VM_STATE: Readonly<Record<PowerState, InstanceView['vm_state']>> = {
   running: 'active',
@@ -127,5 +156,30 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
       })),
     })),
     promised: report.promised.map(({ pageSizeKib, pages }) => ({ page_size_kib: pageSizeKib, pages })),
+    ...(report.holders === undefined ? {} : { holders: viewHolders(report.holders) }),
   };
+}
+
+function viewHolders(report: PageHoldersReport): HoldersView {
+  return {
+    available: report.available,
+    pools: report.pools.map((pool) => ({
+      node: pool.node,
+      page_size_kib: pool.pageSizeKib,
+      total: pool.totalPages,
+      free: pool.freePages,
+      promised: pool.promisedPages,
+      holders: pool.holders.map((holder) => ({
+        ...viewHolderName(holder),
+        pages: holder.pages,
+        also_mapped: holder.alsoMappedPages,
+      })),
+      unexplained: pool.unexplainedPages,
+    })),
+    unreadable: report.unreadable.map((holder) => ({ ...viewHolderName(holder), hugetlb_kib: holder.hugetlbKib })),
+  };
+}
+
+function viewHolderName({ instance, pid, command }: HolderName): HolderName {
+  return { instance, pid, command };
 }

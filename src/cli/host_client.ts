@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { hostView, instanceView, type HostView, type InstanceView } from '../api/views.ts';
-import { API_VERSION } from '../api/endpoint.ts';
 import { createLogger } from '../log.ts';
 import { BrokerConnection, RpcClient } from '../rpc/index.ts';
 import { brokerOptions } from '../settings/broker_options.ts';
@@ -62,10 +61,16 @@ export class HostClient {
     return hostView.parse(await this.#call('get_host', {}));
   }
 
-  #call(method: string, args: Record<string, unknown>): Promise<unknown> {
+  /** As {@link getHost}, with who holds the pages. */
+  async getHostWithHolders(): Promise<HostView> {
+    return hostView.parse(await this.#call('get_host', { holders: true }, '1.1'));
+  }
+
+  /** Asks for the oldest minor that has what is asked, so that agents of an older release answer too. */
+  #call(method: string, args: Record<string, unknown>, version = '1.0'): Promise<unknown> {
     return this.#client.call(method, args, {
       server: this.#host,
-      version: API_VERSION,
+      version,
       timeoutMs: this.#timeoutMs,
       context: { request_id: `req-${randomUUID()}` },
     });

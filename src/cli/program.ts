@@ -121,10 +121,11 @@ function addHostVerbs(program: Command): void {
   program
     .command('host')
     .description('show the nodes of the host and their page pools')
-    .addHelpText('after', example('hugenode host'))
-    .action(() =>
+    .option('--holders', 'also who holds the pages: instances, other processes, and what nobody can be named for')
+    .addHelpText('after', example('hugenode host --holders'))
+    .action((options: { holders?: boolean }) =>
       ask(program, async (client, tables) => {
-        const host = await client.getHost();
+        const host = options.holders === true ? await client.getHostWithHolders() : await client.getHost();
         return { json: host, text: tables.hostTable(host) };
       }),
     );

@@ -1,6 +1,6 @@
 /** Answers as tables for people; `--json` shows the same answers as they came. Pure. */
 import { table } from 'table';
-import type { HostView, InstanceView } from '../api/views.ts';
+import type { HolderName, HoldersView, HostView, InstanceView } from '../api/views.ts';
 import { describeKib } from '../units.ts';
 
 export function instanceTable(instance: InstanceView): string {
@@ -57,7 +57,30 @@ export function hostTable(host: HostView): string {
     ...promised.map(
       (entry) => `of the free pages of ${describeKib(entry.page_size_kib)}, ${entry.pages} are promised to mappings\n`,
     ),
+    ...(host.holders === undefined ? [] : [holdersTable(host.holders)]),
   ].join('');
+}
+
+function holdersTable({ available, pools, unreadable }: HoldersView): string {
+  if (!available) return 'who holds the pages cannot be told: the kernel of that host cannot be asked\n';
+  const rows = pools.flatMap(({ node, page_size_kib, holders, unexplained }) => {
+    const pool = [String(node), describeKib(page_size_kib)];
+    return [
+      ...holders.map((holder) => [...pool, nameOf(holder), `${holder.pages}`, `${holder.also_mapped}`]),
+      ...(unexplained > 0 ? [[...pool, 'unexplained', `${unexplained}`, '0']] : []),
+    ];
+  });
+  return [
+    rows.length === 0 ? 'nobody holds a page\n' : grid([['NODE', 'PAGE', 'HOLDER', 'HELD', 'ALSO MAPPED'], ...rows]),
+    ...unreadable.map(
+      (holder) => `${nameOf(holder)} has ${describeKib(holder.hugetlb_kib)} of pages and may not be looked into\n`,
+    ),
+  ].join('');
+}
+
+function nameOf({ instance, pid, command }: HolderName): string {
+  const process = `${command} (pid ${pid})`;
+  return instance === null ? process : `${instance.name} ${instance.uuid}, ${process}`;
 }
 
 function grid(rows: string[][]): string {

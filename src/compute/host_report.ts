@@ -1,6 +1,7 @@
 /** The answer to get_host. Pure. */
 import { pagesOfSize, pagesOn, type NodePages } from '../admission/host_memory.ts';
 import type { AvailableResource } from '../compute_driver.ts';
+import type { PageHoldersReport } from './page_holders_report.ts';
 
 export type PoolReport = {
   readonly pageSizeKib: number;
@@ -23,6 +24,8 @@ export type HostReport = {
   }[];
   /** Promised by the kernel to mappings, host-wide: still among the free pages, and not to be had. */
   readonly promised: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+  /** Who holds the pages of the pools; absent where that was not asked. */
+  readonly holders?: PageHoldersReport;
 };
 
 export type HostFacts = {

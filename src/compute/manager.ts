@@ -15,6 +15,7 @@ import type { EventSink, RequestContext } from './events.ts';
 import { describeHost, type HostReport } from './host_report.ts';
 import { InstanceLanes } from './instance_lanes.ts';
 import { Leftovers } from './leftovers.ts';
+import { reportPageHolders } from './page_holders_report.ts';
 
 export type ComputeManagerOptions = {
   readonly driver: ComputeDriver;
@@ -74,14 +75,14 @@ export class ComputeManager {
     return this.#options.driver.listGuests();
   }
 
-  /** Nodes and pools, with what is free, claimed, reserved and held by our guests. */
-  async getHost(): Promise<HostReport> {
+  /** Nodes and pools, with what is free, claimed, reserved and held by our guests; and who holds the rest, where asked. */
+  async getHost(ask: { readonly holders: boolean } = { holders: false }): Promise<HostReport> {
     const { driver, ledger, reserved, host } = this.#options;
     const guests = await driver.listGuests();
     const running = guests.filter((guest) => guest.powerState !== 'shutdown' && guest.powerState !== 'crashed');
     const held = await Promise.all(running.map((guest) => driver.getHoldings(guest.instance.uuid)));
     const resource = await driver.getAvailableResource();
-    return describeHost({
+    const report = describeHost({
       host,
       resource,
       reserved,
@@ -89,6 +90,8 @@ export class ComputeManager {
       held: held.flatMap((pages) => pages ?? []),
       instances: guests.length,
     });
+    // A walk over all processes of the host: only for those who want to know.
+    return ask.holders ? { ...report, holders: reportPageHolders(await driver.getPageHolders()) } : report;
   }
 
   /**

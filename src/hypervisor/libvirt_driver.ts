@@ -21,6 +21,7 @@ import type {
   GuestInfo,
   GuestStatistics,
   LifecycleListener,
+  PageHolders,
 } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
 import { readDomain } from '../domain/read.ts';
@@ -36,6 +37,7 @@ import { GuestProcesses } from './guest_processes.ts';
 import { HostReader } from './host_reader.ts';
 import { instanceFiles, listFolders, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
 import { hasLibvirtCode, isLocal, LibvirtLink } from './libvirt_link.ts';
+import { pageHoldersOf } from './page_holders.ts';
 import { Slots } from './slots.ts';
 import { balloonOf, powerStateOf } from './statistics.ts';
 
@@ -165,6 +167,10 @@ export class LibvirtDriver implements ComputeDriver {
 
   async getHoldings(uuid: string): Promise<readonly NodePages[] | undefined> {
     return this.#processes.holdings(this.#domainName(uuid), uuid);
+  }
+
+  async getPageHolders(): Promise<PageHolders | undefined> {
+    return this.#isLocal ? pageHoldersOf(await this.listGuests(), this.#processes) : undefined;
   }
 
   async saveInstance(instance: Instance): Promise<void> {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { API_VERSION } from '../api/endpoint.ts';
 import { ERROR_MODULE } from '../api/faults.ts';
-import { createInstanceArgs, instanceArgs, noArgs } from '../api/schemas.ts';
+import { createInstanceArgs, hostArgs, instanceArgs, noArgs } from '../api/schemas.ts';
 import { hostView, instanceView } from '../api/views.ts';
 import { ERROR_CLASSES } from '../errors.ts';
 
@@ -22,7 +22,17 @@ const METHODS = [
   },
   { name: 'get_instance', about: 'One instance.', args: instanceArgs, result: instanceView },
   { name: 'list_instances', about: 'All instances of the host.', args: noArgs, result: z.array(instanceView) },
-  { name: 'get_host', about: 'The nodes of the host and their page pools, in pages.', args: noArgs, result: hostView },
+  {
+    name: 'get_host',
+    about:
+      'The nodes of the host and their page pools, in pages. With `holders` (since 1.1) also who holds them, which costs a ' +
+      'walk over all processes of the host: each page is counted with one process only, `also_mapped` are those counted ' +
+      'with another one; `unexplained` are taken, and found with no process (files on a hugetlbfs that nobody maps, ' +
+      'processes that cannot be seen or read); `promised` is host-wide. `available` is false where the kernel of the host ' +
+      'cannot be asked; `unreadable` lists processes that hold pages and may not be looked into.',
+    args: hostArgs,
+    result: hostView,
+  },
 ] as const;
 
 const WRITTEN = '<!-- Written by `npm run docs:write`; a test holds it to the code. -->';

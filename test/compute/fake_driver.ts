@@ -4,12 +4,18 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pagesOn, type HostMemory, type NodePages } from '../../src/admission/host_memory.ts';
-import type { AvailableResource, ComputeDriver, GuestInfo, GuestStatistics } from '../../src/compute_driver.ts';
+import type {
+  AvailableResource,
+  ComputeDriver,
+  GuestInfo,
+  GuestStatistics,
+  PageHolders,
+} from '../../src/compute_driver.ts';
 import { ComputeError } from '../../src/errors.ts';
 import type { Instance } from '../../src/instance.ts';
 import { hostOf } from '../admission/hosts.ts';
 
-export type FakeFault = 'spawn' | 'spawn-half' | 'holdings' | 'wrong-node' | 'save' | 'destroy';
+export type FakeFault = 'spawn' | 'spawn-half' | 'holdings' | 'wrong-node' | 'save' | 'destroy' | 'remote';
 
 export class FakeDriver implements ComputeDriver {
   readonly guests = new Map<string, { instance: Instance; held: NodePages[] }>();
@@ -75,6 +81,28 @@ export class FakeDriver implements ComputeDriver {
   async getHoldings(uuid: string): Promise<readonly NodePages[] | undefined> {
     if (this.faults.has('holdings')) throw new Error('numa_maps cannot be read');
     return this.guests.get(uuid)?.held;
+  }
+
+  /** Every guest is a process of its own, and what it lacks in the pool is all there is to explain. */
+  async getPageHolders(): Promise<PageHolders | undefined> {
+    if (this.faults.has('remote')) return undefined;
+    return {
+      pools: this.#pools.map((totalPages, node) => ({
+        node,
+        pageSizeKib: 2048,
+        totalPages,
+        freePages: this.freePages[node] ?? 0,
+      })),
+      promised: [],
+      holders: [...this.guests.values()].map(({ instance, held }, index) => ({
+        pid: 1000 + index,
+        command: 'qemu-system-x86',
+        instance,
+        held,
+        alsoMapped: [],
+      })),
+      unreadable: [],
+    };
   }
 
   async saveInstance(instance: Instance): Promise<void> {
