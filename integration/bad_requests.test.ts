@@ -75,7 +75,7 @@ test.each([
   [
     'a spec that is not implemented',
     'create_instance',
-    createArgs(flavor({ extra_specs: { 'hw:cpu_policy': 'dedicated' } })),
+    createArgs(flavor({ extra_specs: { 'quota:cpu_shares': '1' } })),
     'UnsupportedExtraSpec',
   ],
   ['control characters', 'create_instance', createArgs({ name: 'a\u0007b' }), 'InvalidRequest'],

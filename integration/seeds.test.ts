@@ -62,14 +62,15 @@ test('per guest cell: each is a memory backend of its own, bound to its node', a
     imageId: null,
     flavor: { id: null, name: 'f', vcpus: 2, memoryMib: 160, diskGib: 0, extraSpecs: {} },
     // This machine may have one node only: admission would refuse two cells on it, libvirt does not.
-    placement: [0, 1].map((cell) => placedCell({ guestCell: cell, vcpus: [cell], pages: 40, memoryKib: 81920 })),
+    placement: [0, 1].map((cell) =>
+      placedCell({ guestCell: cell, vcpus: [cell], sharedCpus: [0], pages: 40, memoryKib: 81920 }),
+    ),
   });
   const xml = renderDomain(
     specOf(instance, {
       domainName: 'hnt-seed-cells',
       virtType: inject('virtType'),
       boot: { kind: 'none' },
-      nodeCpus: new Map([[0, [0]]]),
       consoleLogPath: '/var/log/libvirt/qemu/hnt-seed-cells-console.log',
     }),
   );

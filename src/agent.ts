@@ -5,7 +5,7 @@
 import { AdmissionGate } from './admission/gate.ts';
 import { lockSetting } from './agent_lock.ts';
 import { ClaimLedger } from './admission/claims.ts';
-import type { NodePages } from './admission/host_memory.ts';
+import { ruleProblem, type AdmissionRules } from './admission/rules.ts';
 import { API_VERSION, apiEndpoint } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
 import type { EventSink, InstanceEvent } from './compute/events.ts';
@@ -17,6 +17,7 @@ import { lifecycleNotification } from './notifications/lifecycle.ts';
 import { Outbox } from './notifications/outbox.ts';
 import { BrokerConnection, BrokerUnavailableError, Notifier, RpcServer } from './rpc/index.ts';
 import { brokerOptions } from './settings/broker_options.ts';
+import { expand, parseCpuRanges } from './numa/cpu_set.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
 import { UndoStack } from './undo.ts';
@@ -63,7 +64,7 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   taken.push('libvirt', () => driver.close());
   await driver.open();
-  await checkReserved(settings, driver);
+  await checkRules(settings, driver);
   const broker = await BrokerConnection.open(brokerOptions(settings, 'hugenode serve', log));
   taken.push('broker', () => broker.close());
 
@@ -138,19 +139,19 @@ function outboxOf({ notifications, host }: Settings, notifier: Notifier, log: Lo
 
 function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit: EventSink): ComputeManager {
   const { admission } = settings;
-  const reserved = reservedPages(settings);
+  const rules = admissionRules(settings);
   const ledger = new ClaimLedger();
   const gate = new AdmissionGate({
     readHost: () => driver.readHostMemory(),
     ledger,
-    reserved,
+    rules,
     settleTimeoutMs: admission.settle_timeout_ms,
   });
   return new ComputeManager({
     driver,
     gate,
     ledger,
-    reserved,
+    rules,
     emit,
     log,
     host: settings.host,
@@ -159,32 +160,34 @@ function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit:
   });
 }
 
-function reservedPages({ admission }: Settings): NodePages[] {
-  return admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
-    node,
-    pageSizeKib: size_kib,
-    pages: count,
-  }));
+function admissionRules({ admission }: Settings): AdmissionRules {
+  return {
+    reserved: admission.reserved_huge_pages.map(({ node, size_kib, count }) => ({
+      node,
+      pageSizeKib: size_kib,
+      pages: count,
+    })),
+    cpuSharedSet: cpuSetOf(admission.cpu_shared_set),
+    cpuDedicatedSet: cpuSetOf(admission.cpu_dedicated_set),
+    strategy: admission.strategy,
+    shutOffInstances: admission.shut_off_instances,
+  };
 }
 
-/** A reserve that matches nothing would silently be none. @throws {SettingsError} naming the entry. */
-async function checkReserved(settings: Settings, driver: LibvirtDriver): Promise<void> {
+/** Null where nothing is set. */
+function cpuSetOf(list: string): readonly number[] | null {
+  const cpus = expand(parseCpuRanges(list) ?? []);
+  return cpus.length > 0 ? cpus : null;
+}
+
+/** A rule that matches nothing on this host would silently be none. @throws {SettingsError} naming the entry. */
+async function checkRules(settings: Settings, driver: LibvirtDriver): Promise<void> {
   const { cells } = await driver.readHostMemory();
-  for (const [index, { node, pageSizeKib }] of reservedPages(settings).entries()) {
-    const cell = cells.find((candidate) => candidate.node === node);
-    const sizes = cell?.free.map((pool) => pool.pageSizeKib) ?? [];
-    if (sizes.includes(pageSizeKib)) continue;
-    const has =
-      cell === undefined
-        ? `nodes ${cells.map((one) => one.node).join(', ')}`
-        : `pages of ${sizes.join(', ')} KiB there`;
-    throw new SettingsError(
-      `admission.reserved_huge_pages.${index}: node ${node}, ${pageSizeKib} KiB: this host has ${has}`,
-    );
-  }
+  const problem = ruleProblem(admissionRules(settings), cells);
+  if (problem !== undefined) throw new SettingsError(`admission.${problem}`);
 }
 
-function driverOptions({ libvirt, instances, metering }: Settings) {
+function driverOptions({ libvirt, instances, metering, admission }: Settings) {
   return {
     uri: libvirt.uri,
     socket: libvirt.socket,
@@ -196,5 +199,6 @@ function driverOptions({ libvirt, instances, metering }: Settings) {
     instancesPath: instances.path,
     domainPrefix: instances.domain_prefix,
     balloonPeriodMs: metering.balloon_period_ms,
+    cpuSharedSet: cpuSetOf(admission.cpu_shared_set),
   };
 }

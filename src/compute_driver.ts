@@ -75,7 +75,7 @@ export type PageHolders = {
 export type LifecycleListener = (event: { readonly uuid: string; readonly event: string }) => void;
 
 export interface ComputeDriver {
-  /** Free and promised pages per node, as the kernel has them at this moment. */
+  /** Free and promised pages per node, as the kernel has them at this moment, and where our guests are placed. */
   readHostMemory(): Promise<HostMemory>;
 
   /** As {@link readHostMemory}, with the size of the pools. */

@@ -1,23 +1,26 @@
 /**
- * The claims: pages admitted for an instance that its QEMU has not all taken yet. A claim ends in one of two ways:
+ * The claims: what was admitted for an instance that its QEMU has not all taken yet. A claim ends in one of two ways:
  * settled (the kernel shows the pages as taken, so free pages count them) or released (the build failed).
  * Plain state, no I/O. Claims are not kept over a restart: a guest that runs is counted by the kernel.
  */
 import type { NodePages } from './host_memory.ts';
+import type { Placement } from './placement.ts';
 
-export type Claim = { readonly instanceUuid: string; readonly pages: readonly NodePages[] };
+export type Claim = { readonly instanceUuid: string; readonly placement: Placement };
+
+/** Pages of all these claims. */
+export function claimedPages(claims: readonly Claim[]): readonly NodePages[] {
+  return claims.flatMap((claim) => claim.placement);
+}
 
 export class ClaimLedger {
   readonly #unsettled = new Set<Claim>();
   readonly #waiting = new Set<() => void>();
   #ended = 0;
 
-  /** Takes note of pages that were just admitted. */
-  add(instanceUuid: string, pages: readonly NodePages[]): Claim {
-    const claim: Claim = {
-      instanceUuid,
-      pages: pages.map(({ node, pageSizeKib, pages: count }) => ({ node, pageSizeKib, pages: count })),
-    };
+  /** Takes note of what was just admitted. */
+  add(instanceUuid: string, placement: Placement): Claim {
+    const claim: Claim = { instanceUuid, placement };
     this.#unsettled.add(claim);
     return claim;
   }
@@ -36,7 +39,7 @@ export class ClaimLedger {
 
   /** Pages of all of them. */
   unsettledPages(): readonly NodePages[] {
-    return this.unsettled().flatMap((claim) => claim.pages);
+    return claimedPages(this.unsettled());
   }
 
   /** How many claims have ended so far: two equal readings mean that none ended between them. */

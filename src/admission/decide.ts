@@ -8,10 +8,14 @@
  *     to wait for that.
  * Between the two the request depends on starts under way, and has to be decided again when one settles.
  */
-import { fit, type FitResult, type Placement } from './fit.ts';
-import { pagesOfSize, type HostMemory, type NodePages } from './host_memory.ts';
+import { claimedPages, type Claim } from './claims.ts';
+import { fit } from './fit.ts';
+import { HostAccount } from './host_cells.ts';
+import { pagesOfSize, type HostMemory } from './host_memory.ts';
+import type { Placement } from './placement.ts';
 import type { Refusal } from './refusal.ts';
 import type { PlacementRequest } from './request.ts';
+import type { AdmissionRules } from './rules.ts';
 
 export type Decision =
   | { readonly outcome: 'admitted'; readonly placement: Placement }
@@ -26,20 +30,22 @@ export type Decision =
 export function decide(
   request: PlacementRequest,
   host: HostMemory,
-  reserved: readonly NodePages[],
-  unsettled: readonly NodePages[],
+  rules: AdmissionRules,
+  unsettled: readonly Claim[],
 ): Decision {
-  const certain = fit(request, host, { reserved, claimed: unsettled });
+  const certain = fit(request, new HostAccount(host, rules, unsettled, true));
   if (certain.fits) return { outcome: 'admitted', placement: certain.placement };
-  const possible: FitResult = fit(request, withoutOwnPromises(host, unsettled), { reserved, claimed: [] });
+  if (unsettled.length === 0) return { outcome: 'refused', refusal: certain.refusal };
+  const atBest = new HostAccount(withoutOwnPromises(host, unsettled), rules, unsettled, false);
+  const possible = fit(request, atBest);
   return { outcome: possible.fits ? 'unsettled' : 'refused', refusal: certain.refusal };
 }
 
 /** A starting QEMU's mapping is promised its pages before it touches them: up to its claim, the promise is our own. */
-function withoutOwnPromises(host: HostMemory, unsettled: readonly NodePages[]): HostMemory {
+function withoutOwnPromises(host: HostMemory, unsettled: readonly Claim[]): HostMemory {
   const promised = host.promised.map(({ pageSizeKib, pages }) => ({
     pageSizeKib,
-    pages: Math.max(0, pages - pagesOfSize(unsettled, pageSizeKib)),
+    pages: Math.max(0, pages - pagesOfSize(claimedPages(unsettled), pageSizeKib)),
   }));
   return { ...host, promised };
 }

@@ -4,10 +4,11 @@
  */
 import type { Claim, ClaimLedger } from './claims.ts';
 import { decide } from './decide.ts';
-import type { Placement } from './fit.ts';
-import type { HostMemory, NodePages } from './host_memory.ts';
+import type { HostMemory } from './host_memory.ts';
+import type { Placement } from './placement.ts';
 import type { Refusal } from './refusal.ts';
 import type { PlacementRequest } from './request.ts';
+import type { AdmissionRules } from './rules.ts';
 
 export type Admission =
   | { readonly admitted: true; readonly placement: Placement; readonly claim: Claim }
@@ -17,7 +18,7 @@ export type GateOptions = {
   /** The kernel's count of free pages, read when asked. */
   readonly readHost: () => Promise<HostMemory>;
   readonly ledger: ClaimLedger;
-  readonly reserved: readonly NodePages[];
+  readonly rules: AdmissionRules;
   /** How long a request waits for claims of others to settle. */
   readonly settleTimeoutMs: number;
 };
@@ -49,12 +50,12 @@ export class AdmissionGate {
   }
 
   async #attempt(instanceUuid: string, request: PlacementRequest) {
-    const { ledger, readHost, reserved } = this.#options;
+    const { ledger, readHost, rules } = this.#options;
     // A claim that settles while the host is read may be in neither the claims after nor the count before: it counts.
     const before = ledger.unsettled();
     const host = await readHost();
-    const unsettled = [...new Set([...before, ...ledger.unsettled()])].flatMap((claim) => claim.pages);
-    const decision = decide(request, host, reserved, unsettled);
+    const unsettled = [...new Set([...before, ...ledger.unsettled()])];
+    const decision = decide(request, host, rules, unsettled);
     if (decision.outcome !== 'admitted') return decision;
     return { ...decision, claim: ledger.add(instanceUuid, decision.placement) };
   }

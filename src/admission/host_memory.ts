@@ -1,4 +1,8 @@
-/** What admission knows of the host: its nodes, and per node and page size the pages the kernel has free. Pure. */
+/**
+ * What admission knows of the host: its nodes, per node and page size the pages the kernel has free, and the guests that
+ * are there. Pure.
+ */
+import type { Placement } from './placement.ts';
 
 /** Pages of one size on one host node; the unit in which pages are claimed, held and reported. */
 export type NodePages = {
@@ -7,12 +11,31 @@ export type NodePages = {
   readonly pages: number;
 };
 
+export type FreePool = {
+  readonly pageSizeKib: number;
+  /** Free, as the kernel counts them: pages promised to a mapping are still among them. */
+  readonly pages: number;
+  /** Pages there are. */
+  readonly total: number;
+};
+
 export type HostCell = {
   /** The kernel's node number. Numbers may have gaps. */
   readonly node: number;
+  /** Empty on a node that has memory only. */
   readonly cpus: readonly number[];
-  /** Free pages per page size, as the kernel counts them: pages promised to a mapping are still among them. */
-  readonly free: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+  /** The threads of each core. */
+  readonly siblings: readonly (readonly number[])[];
+  readonly memoryKib: number;
+  readonly free: readonly FreePool[];
+};
+
+/** A guest of ours, running or not. */
+export type PlacedGuest = {
+  readonly instanceUuid: string;
+  readonly placement: Placement;
+  /** Whether it has a process, so that the kernel counts its pages. */
+  readonly isRunning: boolean;
 };
 
 export type HostMemory = {
@@ -22,6 +45,7 @@ export type HostMemory = {
    * the host as a whole only, so each node has to be able to bear them all.
    */
   readonly promised: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+  readonly guests: readonly PlacedGuest[];
 };
 
 /** Sum of the pages of that size on that node. */

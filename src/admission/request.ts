@@ -1,99 +1,84 @@
 /**
- * Turns a flavor into what has to be placed: guest cells with their vCPUs and memory, and the page size they want.
- * Pure. The checks come in Nova's order and carry Nova's exception names (Nova 26, nova/virt/hardware.py); an extra
- * spec that this release does not implement is refused by name, because ignoring it would sell something else.
+ * Turns a flavor and an image into what has to be placed. `numa/` reads Nova's request language; here the host's default
+ * page size stands in where none is asked for, and what this release does not implement is refused by name, because
+ * ignoring it would sell something else. Pure.
  */
+import { firstCpus } from '../numa/cpu_set.ts';
+import { readGuestTopology, type GuestRequest, type GuestTopology } from '../numa/guest_topology.ts';
+import { parsePageSizeWish, type PageSizeWish } from '../numa/memory_backing.ts';
+import type { FlavorRequest, ImageProperties, RequestError } from '../numa/request_errors.ts';
 import { kibFromMib } from '../units.ts';
-import { parsePageSize, type PageSizeRequest } from './page_size.ts';
 
-export type GuestCell = {
-  /** The guest's own cell number, from 0. */
-  readonly id: number;
-  readonly vcpus: readonly number[];
-  readonly memoryKib: number;
+export type PlacementRequest = Omit<GuestRequest, 'topology'> & {
+  /** Every cell has a page size. */
+  readonly topology: GuestTopology;
 };
-
-export type PlacementRequest = {
-  readonly cells: readonly GuestCell[];
-  readonly pageSize: PageSizeRequest;
-};
-
-/** What of a flavor decides the placement. */
-export type FlavorDemand = {
-  readonly vcpus: number;
-  readonly memoryMib: number;
-  readonly extraSpecs: Readonly<Record<string, string>>;
-};
-
-export type RequestErrorClass =
-  | 'UnsupportedExtraSpec'
-  | 'InvalidNUMANodesNumber'
-  | 'MemoryPageSizeInvalid'
-  | 'ImageNUMATopologyAsymmetric';
 
 /** The request itself is wrong: no host could serve it. `field` names what to change. */
-export type InvalidRequest = {
-  readonly errorClass: RequestErrorClass;
-  readonly field: string;
-  readonly message: string;
+export type InvalidRequest = Omit<RequestError, 'errorClass'> & {
+  readonly errorClass: RequestError['errorClass'] | 'UnsupportedExtraSpec';
 };
 
 export type PlacementRequestResult =
   | { readonly ok: true; readonly request: PlacementRequest }
-  | { readonly ok: false; readonly error: InvalidRequest };
+  /** In the order of Nova's checks, after what is not implemented. */
+  | { readonly ok: false; readonly errors: readonly InvalidRequest[] };
 
-const IMPLEMENTED = new Set(['hw:mem_page_size', 'hw:numa_nodes']);
+const IMPLEMENTED = new RegExp(
+  `^(${[
+    'hw[:_](mem_page_size|numa_nodes|numa_(cpus|mem)\\.\\d+|cpu_policy|cpu_thread_policy|cpu_realtime_mask|locked_memory)',
+    'hw:(cpu_realtime|cpu_dedicated_mask|emulator_threads_policy)',
+    'resources\\d*:[VP]CPU',
+    'trait\\d*:HW_CPU_HYPERTHREADING',
+  ].join('|')})$`,
+);
 
-/** Extra specs that shape the guest itself. Others (aggregates, capabilities) speak to a scheduler, not to a host. */
-const SHAPES_THE_GUEST = /^(hw(_[a-z]+)?:|os:|quota:|pci_passthrough:|accel:|resources\d*:|trait\d*:)/;
+/** What shapes the guest itself. Other extra specs (aggregates, capabilities) speak to a scheduler, not to a host. */
+const SHAPES_THE_GUEST = /^(hw(_[a-z]+)?:|hw_|os:|quota:|pci_passthrough:|accel:|resources\d*:|trait\d*:)/;
 
 /**
- * Reads a flavor's demand.
- * @param defaultPageSize stands in for a missing `hw:mem_page_size`.
+ * Reads a flavor and an image.
+ * @param defaultPageSize stands in where no page size is asked for; a text that {@link readDefaultPageSize} reads.
  */
-export function readPlacementRequest(flavor: FlavorDemand, defaultPageSize: string): PlacementRequestResult {
-  for (const name of Object.keys(flavor.extraSpecs)) {
-    if (SHAPES_THE_GUEST.test(name) && !IMPLEMENTED.has(name)) {
-      return invalid('UnsupportedExtraSpec', name, `the extra spec ${name} is not implemented by this host`);
-    }
-  }
-  const nodes = readNodeCount(flavor.extraSpecs['hw:numa_nodes'] ?? '');
-  if (nodes === undefined) {
-    const given = JSON.stringify(flavor.extraSpecs['hw:numa_nodes']);
-    return invalid(
-      'InvalidNUMANodesNumber',
-      'hw:numa_nodes',
-      `hw:numa_nodes must be a whole number from 1, not ${given}`,
-    );
-  }
-  const pageSizeText = flavor.extraSpecs['hw:mem_page_size'] ?? defaultPageSize;
-  const pageSize = parsePageSize(pageSizeText);
-  if (pageSize === undefined) {
-    const message = `hw:mem_page_size must be small, large, any or a size such as 2MB or 2048 (KiB), not ${JSON.stringify(pageSizeText)}`;
-    return invalid('MemoryPageSizeInvalid', 'hw:mem_page_size', message);
-  }
-  if (flavor.vcpus % nodes !== 0 || flavor.memoryMib % nodes !== 0) {
-    const message = `${flavor.vcpus} vCPUs and ${flavor.memoryMib} MiB cannot be split evenly over hw:numa_nodes=${nodes}`;
-    return invalid('ImageNUMATopologyAsymmetric', 'hw:numa_nodes', message);
-  }
-  return { ok: true, request: { cells: splitEvenly(flavor, nodes), pageSize } };
+export function readPlacementRequest(
+  flavor: FlavorRequest,
+  imageProperties: ImageProperties,
+  defaultPageSize: string,
+): PlacementRequestResult {
+  const foreign = [...unsupported('extra spec', flavor.extraSpecs), ...unsupported('image property', imageProperties)];
+  const read = readGuestTopology(flavor, imageProperties);
+  const errors = [...foreign, ...(read.ok ? [] : read.errors)];
+  if (!read.ok || errors.length > 0) return { ok: false, errors };
+  const topology = read.request.topology ?? oneCell(flavor);
+  const standard = readDefaultPageSize(defaultPageSize) ?? 'large';
+  const cells = topology.cells.map((cell) => ({ ...cell, pageSize: cell.pageSize || standard }));
+  return { ok: true, request: { ...read.request, topology: { ...topology, cells } } };
 }
 
-/** An empty text means not set; «2 », «1.5» and «0x1» are no numbers of nodes. */
-function readNodeCount(text: string): number | undefined {
-  if (text === '') return 1;
-  return /^\d{1,6}$/.test(text) && Number(text) >= 1 ? Number(text) : undefined;
+/** Reads the setting; undefined where the text is no page size, or asks for none. */
+export function readDefaultPageSize(text: string): PageSizeWish | undefined {
+  const wish = parsePageSizeWish(text);
+  return typeof wish === 'number' && !(Number.isInteger(wish) && wish > 0) ? undefined : wish;
 }
 
-function splitEvenly(flavor: FlavorDemand, nodes: number): GuestCell[] {
-  const vcpusPerCell = flavor.vcpus / nodes;
-  return Array.from({ length: nodes }, (_, id) => ({
-    id,
-    vcpus: Array.from({ length: vcpusPerCell }, (_unused, nth) => id * vcpusPerCell + nth),
-    memoryKib: kibFromMib(flavor.memoryMib) / nodes,
-  }));
+/** A guest that asks for nothing is one cell: its pages come from a pool, and pools are of nodes. */
+function oneCell(flavor: FlavorRequest): GuestTopology {
+  const cell = { id: 0, sharedVcpus: firstCpus(flavor.vcpus), dedicatedVcpus: [], pageSize: null };
+  return {
+    cells: [{ ...cell, memoryKib: kibFromMib(flavor.memoryMib) }],
+    cpuPolicy: null,
+    threadPolicy: null,
+    emulatorPolicy: null,
+  };
 }
 
-function invalid(errorClass: RequestErrorClass, field: string, message: string): PlacementRequestResult {
-  return { ok: false, error: { errorClass, field, message } };
+function unsupported(kind: string, texts: Readonly<Record<string, string>>): InvalidRequest[] {
+  return Object.entries(texts)
+    .filter(([name]) => SHAPES_THE_GUEST.test(name) && !IMPLEMENTED.test(name))
+    .map(([field, value]) => ({
+      errorClass: 'UnsupportedExtraSpec',
+      field,
+      value,
+      message: `the ${kind} ${field} is not implemented by this host`,
+    }));
 }

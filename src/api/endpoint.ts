@@ -5,15 +5,8 @@
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
 import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
-import { fault, parseArgs, withFaults } from './faults.ts';
-import {
-  createInstanceArgs,
-  hostArgs,
-  instanceArgs,
-  instanceRequestOf,
-  noArgs,
-  type CreateInstanceArgs,
-} from './schemas.ts';
+import { parseArgs, withFaults } from './faults.ts';
+import { createInstanceArgs, hostArgs, instanceArgs, instanceRequestOf, noArgs } from './schemas.ts';
 import { viewHost, viewInstance } from './views.ts';
 
 export const API_VERSION = '1.1';
@@ -26,7 +19,6 @@ export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
     methods: {
       create_instance: async (request) => {
         const args = parseArgs(createInstanceArgs, request.method, request.args);
-        refuseImageProperties(args);
         return withFaults(async () =>
           viewInstance(await compute.createInstance(instanceRequestOf(args), contextOf(request)), host),
         );
@@ -50,15 +42,6 @@ export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
       },
     },
   };
-}
-
-/** Image properties that shape the guest: none is implemented, so each is refused by name and none is ignored. */
-function refuseImageProperties(args: CreateInstanceArgs): void {
-  const property = Object.keys(args.image_properties).find((name) => name.startsWith('hw_'));
-  if (property === undefined) return;
-  throw fault('UnsupportedExtraSpec', `the image property ${property} is not implemented by this host`, {
-    field: property,
-  });
 }
 
 function contextOf(request: HandlerRequest): RequestContext {

@@ -71,6 +71,7 @@ export function instanceRequestOf(args: CreateInstanceArgs): InstanceRequest {
       extraSpecs: args.flavor.extra_specs,
     },
     imageId: args.image,
+    imageProperties: args.image_properties,
     metadata: args.metadata,
   };
 }

@@ -22,6 +22,7 @@ export const instanceView = z.object({
     extra_specs: z.record(z.string(), z.string()),
   }),
   image: z.string().nullable(),
+  image_properties: z.record(z.string(), z.string()).default({}),
   metadata: z.record(z.string(), z.string()),
   placement: z.array(
     z.object({
@@ -31,6 +32,8 @@ export const instanceView = z.object({
       pages: z.number(),
       memory_mb: z.number(),
       vcpus: z.array(z.number()),
+      pins: z.array(z.object({ vcpu: z.number(), cpu: z.number() })).default([]),
+      emulator_cpus: z.array(z.number()).default([]),
     }),
   ),
   created_at: z.string(),
@@ -67,6 +70,7 @@ export const hostView = z.object({
   host: z.string(),
   api_version: z.string(),
   instances: z.number(),
+  shut_off_instances: z.enum(['keep', 'release']).default('keep'),
   nodes: z.array(
     z.object({
       node: z.number(),
@@ -79,6 +83,7 @@ export const hostView = z.object({
           claimed: z.number(),
           reserved: z.number(),
           held_by_instances: z.number(),
+          kept_for_shut_off: z.number().default(0),
         }),
       ),
     }),
@@ -122,6 +127,7 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
       extra_specs: flavor.extraSpecs,
     },
     image: instance.imageId,
+    image_properties: instance.imageProperties,
     metadata: instance.metadata,
     placement: instance.placement.map((cell) => ({
       guest_cell: cell.guestCell,
@@ -130,6 +136,8 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
       pages: cell.pages,
       memory_mb: mibFromKib(cell.memoryKib),
       vcpus: [...cell.vcpus],
+      pins: [...cell.pins],
+      emulator_cpus: [...cell.emulatorCpus],
     })),
     created_at: instance.createdAt,
     launched_at: instance.launchedAt,
@@ -143,6 +151,7 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
     host: report.host,
     api_version: apiVersion,
     instances: report.instances,
+    shut_off_instances: report.shutOffInstances,
     nodes: report.nodes.map(({ node, cpus, pools }) => ({
       node,
       cpus: [...cpus],
@@ -153,6 +162,7 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
         claimed: pool.claimedPages,
         reserved: pool.reservedPages,
         held_by_instances: pool.heldPages,
+        kept_for_shut_off: pool.keptPages,
       })),
     })),
     promised: report.promised.map(({ pageSizeKib, pages }) => ({ page_size_kib: pageSizeKib, pages })),

@@ -8,7 +8,7 @@ import type { ClaimLedger } from '../admission/claims.ts';
 import { describeRefusal, type Refusal } from '../admission/refusal.ts';
 import { readPlacementRequest, type PlacementRequest } from '../admission/request.ts';
 import { findImage, ImageUnusableError, type Image } from '../images/image_store.ts';
-import type { Instance, InstanceRequest } from '../instance.ts';
+import type { GuestTuning, Instance, InstanceRequest } from '../instance.ts';
 import { UndoStack } from '../undo.ts';
 import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError, type ErrorClass } from '../errors.ts';
@@ -87,7 +87,13 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
   const admission = await deps.gate.admit(request.uuid, job.placementRequest);
   if (!admission.admitted) throw refusalError(admission.refusal);
   undo.push('claim', () => deps.ledger.end(admission.claim));
-  const instance: Instance = { ...request, placement: admission.placement, createdAt: job.createdAt, launchedAt: null };
+  const instance: Instance = {
+    ...request,
+    placement: admission.placement,
+    tuning: tuningOf(job.placementRequest),
+    createdAt: job.createdAt,
+    launchedAt: null,
+  };
   log.debug('claimed', { placement: instance.placement });
   phases.end('claim');
 
@@ -121,9 +127,18 @@ async function verify(driver: ComputeDriver, instance: Instance, log: Logger): P
 }
 
 function placementRequestOf(request: InstanceRequest, defaultPageSize: string): PlacementRequest {
-  const result = readPlacementRequest(request.flavor, defaultPageSize);
+  const result = readPlacementRequest(request.flavor, request.imageProperties, defaultPageSize);
   if (result.ok) return result.request;
-  throw new ComputeError(result.error.errorClass, result.error.message, { field: result.error.field });
+  const [first] = result.errors;
+  if (first === undefined) throw new Error('a request was refused without an error');
+  // The class is the first one's, which is Nova's answer; the message has them all.
+  const message = result.errors.map((error) => error.message).join('; ');
+  throw new ComputeError(first.errorClass, message, { field: first.field, errors: result.errors });
+}
+
+function tuningOf({ topology, realtimeVcpus, lockedMemory }: PlacementRequest): GuestTuning {
+  const { cpuPolicy, emulatorPolicy } = topology;
+  return { cpuPolicy, emulatorPolicy, realtimeVcpus, lockedMemory };
 }
 
 /** A guest whose pages were verified and whose caller could be answered. */
@@ -141,7 +156,7 @@ function sameRequestOrConflict(existing: GuestInfo, request: InstanceRequest): G
 
 /** Names of the request's fields in which the two differ. */
 function differingFields(one: InstanceRequest, other: InstanceRequest): string[] {
-  const fields = ['name', 'projectId', 'userId', 'flavor', 'imageId', 'metadata'] as const;
+  const fields = ['name', 'projectId', 'userId', 'flavor', 'imageId', 'imageProperties', 'metadata'] as const;
   return fields.filter((field) => canonical(one[field]) !== canonical(other[field]));
 }
 

@@ -1,5 +1,6 @@
 /** The answer to get_host. Pure. */
 import { pagesOfSize, pagesOn, type NodePages } from '../admission/host_memory.ts';
+import type { AdmissionRules } from '../admission/rules.ts';
 import type { AvailableResource } from '../compute_driver.ts';
 import type { PageHoldersReport } from './page_holders_report.ts';
 
@@ -12,11 +13,15 @@ export type PoolReport = {
   readonly reservedPages: number;
   /** Held by running guests of ours. */
   readonly heldPages: number;
+  /** Kept for instances that are shut off. */
+  readonly keptPages: number;
 };
 
 export type HostReport = {
   readonly host: string;
   readonly instances: number;
+  /** Whether instances that are shut off keep their pages. */
+  readonly shutOffInstances: AdmissionRules['shutOffInstances'];
   readonly nodes: readonly {
     readonly node: number;
     readonly cpus: readonly number[];
@@ -32,9 +37,10 @@ export type HostFacts = {
   readonly host: string;
   readonly instances: number;
   readonly resource: AvailableResource;
-  readonly reserved: readonly NodePages[];
+  readonly rules: AdmissionRules;
   readonly claimed: readonly NodePages[];
   readonly held: readonly NodePages[];
+  readonly kept: readonly NodePages[];
 };
 
 export function describeHost(facts: HostFacts): HostReport {
@@ -42,6 +48,7 @@ export function describeHost(facts: HostFacts): HostReport {
   return {
     host: facts.host,
     instances: facts.instances,
+    shutOffInstances: facts.rules.shutOffInstances,
     nodes: cells.map(({ node, cpus, free }) => ({
       node,
       cpus,
@@ -50,8 +57,9 @@ export function describeHost(facts: HostFacts): HostReport {
         totalPages: pagesOn(facts.resource.totals, node, pageSizeKib),
         freePages: pagesOfSize(free, pageSizeKib),
         claimedPages: pagesOn(facts.claimed, node, pageSizeKib),
-        reservedPages: pagesOn(facts.reserved, node, pageSizeKib),
+        reservedPages: pagesOn(facts.rules.reserved, node, pageSizeKib),
         heldPages: pagesOn(facts.held, node, pageSizeKib),
+        keptPages: pagesOn(facts.kept, node, pageSizeKib),
       })),
     })),
     promised,

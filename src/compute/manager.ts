@@ -5,7 +5,8 @@
  */
 import type { AdmissionGate } from '../admission/gate.ts';
 import type { ClaimLedger } from '../admission/claims.ts';
-import type { NodePages } from '../admission/host_memory.ts';
+import { keptPages } from '../admission/host_cells.ts';
+import type { AdmissionRules } from '../admission/rules.ts';
 import type { InstanceRequest } from '../instance.ts';
 import type { Logger } from '../log.ts';
 import { createInstance, isFinished } from './create_instance.ts';
@@ -26,7 +27,7 @@ export type ComputeManagerOptions = {
   readonly host: string;
   readonly imagesPath: string;
   readonly defaultPageSize: string;
-  readonly reserved: readonly NodePages[];
+  readonly rules: AdmissionRules;
 };
 
 export class ComputeManager {
@@ -77,7 +78,7 @@ export class ComputeManager {
 
   /** Nodes and pools, with what is free, claimed, reserved and held by our guests; and who holds the rest, where asked. */
   async getHost(ask: { readonly holders: boolean } = { holders: false }): Promise<HostReport> {
-    const { driver, ledger, reserved, host } = this.#options;
+    const { driver, ledger, rules, host } = this.#options;
     const guests = await driver.listGuests();
     const running = guests.filter((guest) => guest.powerState !== 'shutdown' && guest.powerState !== 'crashed');
     const held = await Promise.all(running.map((guest) => driver.getHoldings(guest.instance.uuid)));
@@ -85,7 +86,8 @@ export class ComputeManager {
     const report = describeHost({
       host,
       resource,
-      reserved,
+      rules,
+      kept: keptPages(resource.memory.guests, rules),
       claimed: ledger.unsettledPages(),
       held: held.flatMap((pages) => pages ?? []),
       instances: guests.length,

@@ -1,5 +1,5 @@
 /** Compares what a started guest holds, by the kernel's account, with what it was placed on. Pure. */
-import type { Placement } from '../admission/fit.ts';
+import type { Placement } from '../admission/placement.ts';
 import { pagesOn, type NodePages } from '../admission/host_memory.ts';
 import { describeKib } from '../units.ts';
 

@@ -1,5 +1,5 @@
 /** The elements that decide where a guest's memory and CPUs are: the reason why hugenode exists. Pure. */
-import type { Placement } from '../admission/fit.ts';
+import type { PlacedCell, Placement } from '../admission/placement.ts';
 import type { DomainSpec, XmlFragment } from './spec.ts';
 
 /**
@@ -10,8 +10,15 @@ export function memoryBacking(spec: DomainSpec): XmlFragment {
   const page = spec.instance.placement
     .filter((cell) => isHuge(spec, cell.pageSizeKib))
     .map((cell) => ({ '@size': cell.pageSizeKib, '@unit': 'KiB', '@nodeset': cell.guestCell }));
-  const allocation = { '@mode': 'immediate' };
-  return page.length > 0 ? { hugepages: { page }, allocation } : { allocation };
+  const { realtimeVcpus, lockedMemory } = spec.instance.tuning;
+  const isRealtime = realtimeVcpus.length > 0;
+  return {
+    ...(page.length > 0 ? { hugepages: { page } } : {}),
+    // A realtime vCPU must not wait for a page to come back, nor for one to be copied.
+    ...(isRealtime ? { nosharepages: '' } : {}),
+    ...(isRealtime || lockedMemory ? { locked: '' } : {}),
+    allocation: { '@mode': 'immediate' },
+  };
 }
 
 /** Strict: memory comes from the chosen node or the start fails. */
@@ -22,16 +29,39 @@ export function numaTune(placement: Placement): XmlFragment {
   };
 }
 
-/** vCPUs stay on the node of their cell's memory; QEMU's own threads on any of the guest's nodes. */
+/**
+ * Each vCPU on the CPU that is its own, or on the shared CPUs of the node where its memory is. QEMU's own threads where
+ * Nova has them: on a CPU of their own, on the shared set, or beside the vCPUs that are not realtime.
+ */
 export function cpuTune(spec: DomainSpec): XmlFragment {
-  const cpusOf = (node: number) => spec.nodeCpus.get(node) ?? [];
-  const { placement } = spec.instance;
+  const { placement, tuning } = spec.instance;
+  const vcpus = placement
+    .flatMap((cell) => cell.vcpus.map((vcpu) => ({ vcpu, cpus: cpusOf(cell, vcpu) })))
+    .toSorted((a, b) => a.vcpu - b.vcpu);
+  const { realtimeVcpus } = tuning;
   return {
-    vcpupin: placement.flatMap((cell) =>
-      cell.vcpus.map((vcpu) => ({ '@vcpu': vcpu, '@cpuset': ranges(cpusOf(cell.node)) })),
-    ),
-    emulatorpin: { '@cpuset': ranges(placement.flatMap((cell) => cpusOf(cell.node))) },
+    vcpupin: vcpus.map(({ vcpu, cpus }) => ({ '@vcpu': vcpu, '@cpuset': ranges(cpus) })),
+    emulatorpin: { '@cpuset': ranges(emulatorCpus(spec, vcpus)) },
+    ...(realtimeVcpus.length === 0
+      ? {}
+      : { vcpusched: { '@vcpus': ranges(realtimeVcpus), '@scheduler': 'fifo', '@priority': 1 } }),
   };
+}
+
+type VcpuCpus = { readonly vcpu: number; readonly cpus: readonly number[] };
+
+function cpusOf(cell: PlacedCell, vcpu: number): readonly number[] {
+  const pin = cell.pins.find((candidate) => candidate.vcpu === vcpu);
+  return pin === undefined ? cell.sharedCpus : [pin.cpu];
+}
+
+function emulatorCpus({ instance, cpuSharedSet }: DomainSpec, vcpus: readonly VcpuCpus[]): readonly number[] {
+  const { placement, tuning } = instance;
+  const reserved = placement.flatMap((cell) => cell.emulatorCpus);
+  if (reserved.length > 0) return reserved;
+  if (tuning.emulatorPolicy === 'share' && cpuSharedSet !== null) return cpuSharedSet;
+  const ordinary = vcpus.filter(({ vcpu }) => !tuning.realtimeVcpus.includes(vcpu));
+  return (ordinary.length > 0 ? ordinary : vcpus).flatMap(({ cpus }) => cpus);
 }
 
 /** Guest NUMA cells. Huge cells are shared mappings, as Nova has them, so that vhost-user devices can map them. */

@@ -2,6 +2,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import { z } from 'zod';
 import type { Instance } from '../instance.ts';
+import { expand, parseCpuRanges } from '../numa/cpu_set.ts';
 import { decodeRecord, RECORD_ELEMENT, RECORD_PREFIX } from './record.ts';
 
 const parser = new XMLParser({
@@ -61,11 +62,14 @@ const capabilitiesSchema = z.object({
           cell: z.array(
             z.object({
               '@id': wholeNumber,
+              memory: z.object({ '@unit': z.literal('KiB'), '#text': wholeNumber }),
               pages: z
                 .array(z.object({ '@unit': z.literal('KiB'), '@size': wholeNumber, '#text': wholeNumber }))
                 .default([]),
               cpus: z.union([
-                z.object({ cpu: z.array(z.object({ '@id': wholeNumber })).default([]) }),
+                z.object({
+                  cpu: z.array(z.object({ '@id': wholeNumber, '@siblings': z.string().optional() })).default([]),
+                }),
                 // A node without CPUs has an empty element.
                 z.string().transform(() => ({ cpu: [] })),
               ]),
@@ -93,6 +97,9 @@ export type HostTopology = {
   readonly nodes: readonly {
     readonly node: number;
     readonly cpus: readonly number[];
+    /** The threads of each core, each once. */
+    readonly siblings: readonly (readonly number[])[];
+    readonly memoryKib: number;
     /** Page sizes of the node, smallest first, with the pages there are. */
     readonly pools: readonly { readonly pageSizeKib: number; readonly totalPages: number }[];
   }[];
@@ -113,9 +120,22 @@ export function readTopology(capabilitiesXml: string): HostTopology {
     nodes: host.topology.cells.cell.map((cell) => ({
       node: cell['@id'],
       cpus: cell.cpus.cpu.map((entry) => entry['@id']),
+      siblings: coresOf(cell.cpus.cpu),
+      memoryKib: cell.memory['#text'],
       pools: cell.pages
         .map((pool) => ({ pageSizeKib: pool['@size'], totalPages: pool['#text'] }))
         .toSorted((a, b) => a.pageSizeKib - b.pageSizeKib),
     })),
   };
+}
+
+/** Each CPU names all threads of its core, itself among them (`siblings="0,4"`); one that names none stands alone. */
+function coresOf(cpus: readonly { readonly '@id': number; readonly '@siblings'?: string | undefined }[]): number[][] {
+  const cores = new Map<number, number[]>();
+  for (const { '@id': id, '@siblings': siblings } of cpus) {
+    const threads = [...expand(parseCpuRanges(siblings ?? '') ?? []), id];
+    const core = [...new Set(threads)].toSorted((a, b) => a - b);
+    cores.set(core[0] ?? id, core);
+  }
+  return [...cores.values()];
 }

@@ -5,20 +5,36 @@
  * JSON inside one XML element: JSON has an escape for every character that XML cannot hold.
  */
 import { z } from 'zod';
-import type { Instance } from '../instance.ts';
+import { NO_TUNING, type Instance } from '../instance.ts';
+import { CPU_POLICIES, EMULATOR_POLICIES } from '../numa/cpu_policy.ts';
 
 /** Namespace of our metadata element; a name, not an address. */
 export const RECORD_NAMESPACE = 'urn:hugenode:instance:1';
 export const RECORD_PREFIX = 'hugenode';
 export const RECORD_ELEMENT = 'instance';
 
+const cpuList = z.array(z.int().min(0));
+const pin = z.strictObject({ vcpu: z.int().min(0), cpu: z.int().min(0) });
+
+// What has a default here is not in the records of agents before 0.2.
 const placedCell = z.strictObject({
   guestCell: z.int().min(0),
   node: z.int().min(0),
   pageSizeKib: z.int().min(1),
   pages: z.int().min(0),
   memoryKib: z.int().min(1),
-  vcpus: z.array(z.int().min(0)),
+  vcpus: cpuList,
+  pins: z.array(pin).default([]),
+  sharedCpus: cpuList.default([]),
+  emulatorCpus: cpuList.default([]),
+  takenCpus: cpuList.default([]),
+});
+
+const tuning = z.strictObject({
+  cpuPolicy: z.enum(CPU_POLICIES).nullable(),
+  emulatorPolicy: z.enum(EMULATOR_POLICIES).nullable(),
+  realtimeVcpus: cpuList,
+  lockedMemory: z.boolean(),
 });
 
 const recordSchema = z.strictObject({
@@ -36,8 +52,10 @@ const recordSchema = z.strictObject({
     extraSpecs: z.record(z.string(), z.string()),
   }),
   imageId: z.string().nullable(),
+  imageProperties: z.record(z.string(), z.string()).default({}),
   metadata: z.record(z.string(), z.string()),
   placement: z.array(placedCell).min(1),
+  tuning: tuning.default(() => ({ ...NO_TUNING, realtimeVcpus: [] })),
   createdAt: z.iso.datetime(),
   launchedAt: z.iso.datetime().nullable(),
 });

@@ -14,8 +14,8 @@ export type DomainSpec = {
   readonly machine: string;
   /** The host's base page size: cells on it are plain memory, all others hugepages. */
   readonly basePageSizeKib: number;
-  /** CPUs of each host node, for pinning vCPUs beside their memory. */
-  readonly nodeCpus: ReadonlyMap<number, readonly number[]>;
+  /** Nova's cpu_shared_set, for emulator threads that are to share it; null: not set. */
+  readonly cpuSharedSet: readonly number[] | null;
   readonly boot: BootSource;
   readonly consoleLogPath: string;
   readonly balloonPeriodS: number;

@@ -1,5 +1,5 @@
 /** Reads the host: its nodes once, its free pages whenever asked. */
-import type { HostMemory, NodePages } from '../admission/host_memory.ts';
+import type { FreePool, HostMemory, NodePages } from '../admission/host_memory.ts';
 import { readTopology, type HostTopology } from '../domain/read.ts';
 import { readPromisedPages } from '../host/promised_pages.ts';
 import type { LibvirtLink } from './libvirt_link.ts';
@@ -27,14 +27,21 @@ export class HostReader {
   }
 
   /** Free pages per node (virNodeGetFreePages) and, where this is the host, promised pages, as of now. */
-  async memory(): Promise<HostMemory> {
+  async memory(): Promise<Omit<HostMemory, 'guests'>> {
     const { nodes } = await this.topology();
     // Before the free pages: a promised page that is touched in between is then missed in both, and counted as free in
     // neither. The other way round it would be free and no longer promised: a page too many.
     const promised = this.#isLocal ? readPromisedPages() : [];
     const free = await Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call)));
     const freeOf = new Map(free.flat());
-    return { cells: nodes.map(({ node, cpus }) => ({ node, cpus, free: freeOf.get(node) ?? [] })), promised };
+    const cells = nodes.map(({ node, cpus, siblings, memoryKib, pools }) => {
+      const totalOf = (sizeKib: number) => pools.find((pool) => pool.pageSizeKib === sizeKib)?.totalPages ?? 0;
+      const pagesFree = (freeOf.get(node) ?? []).map(
+        (pool): FreePool => ({ ...pool, total: totalOf(pool.pageSizeKib) }),
+      );
+      return { node, cpus, siblings, memoryKib, free: pagesFree };
+    });
+    return { cells, promised };
   }
 
   /** Pages there are: pools can grow and shrink, so this is asked anew. */

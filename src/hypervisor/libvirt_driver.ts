@@ -12,9 +12,10 @@ import {
   DomainUndefineFlags,
   ErrorCode,
   GetAllDomainStatsFlags,
+  ListAllDomainsFlags,
   type Domain,
 } from 'node-libvirt';
-import type { HostMemory, NodePages } from '../admission/host_memory.ts';
+import type { HostMemory, NodePages, PlacedGuest } from '../admission/host_memory.ts';
 import type {
   AvailableResource,
   ComputeDriver,
@@ -48,6 +49,8 @@ export type LibvirtDriverOptions = {
   readonly startTimeoutMs: number;
   readonly virtType: 'auto' | 'kvm' | 'qemu';
   readonly machine: string;
+  /** Nova's cpu_shared_set; null: not set. */
+  readonly cpuSharedSet: readonly number[] | null;
   readonly pidPath: string;
   readonly instancesPath: string;
   readonly domainPrefix: string;
@@ -122,12 +125,15 @@ export class LibvirtDriver implements ComputeDriver {
     this.#listeners.push(listener);
   }
 
-  readHostMemory(): Promise<HostMemory> {
-    return this.#host.memory();
+  async readHostMemory(): Promise<HostMemory> {
+    const memory = await this.#host.memory();
+    // After the free pages: a guest that ends in between has then its pages in neither, and is seen as shut off, so they
+    // are kept and not given away. The other way round they would be free and wanted by nobody.
+    return { ...memory, guests: await this.#placedGuests() };
   }
 
   async getAvailableResource(): Promise<AvailableResource> {
-    const [memory, totals] = await Promise.all([this.#host.memory(), this.#host.totals()]);
+    const [memory, totals] = await Promise.all([this.readHostMemory(), this.#host.totals()]);
     return { memory, totals };
   }
 
@@ -294,6 +300,27 @@ export class LibvirtDriver implements ComputeDriver {
     return { is: 'ours', instance };
   }
 
+  /** Guests of ours with a process, and without one. */
+  async #placedGuests(): Promise<PlacedGuest[]> {
+    const list = (flags: number) => this.#questions.use((connection) => connection.listAllDomains(flags));
+    const [active, inactive] = await Promise.all([
+      list(ListAllDomainsFlags.ACTIVE),
+      list(ListAllDomainsFlags.INACTIVE),
+    ]);
+    const guests = [active, inactive].flatMap((domains) =>
+      domains.map(async (domain) => ({
+        record: await this.#recordOf(domain),
+        isRunning: domains === active,
+      })),
+    );
+    return (await Promise.all(guests)).flatMap(({ record, isRunning }) =>
+      // An unfinished one without a process is a build that failed and waits to be taken back: it is to get nothing.
+      record === undefined || (!isRunning && record.launchedAt === null)
+        ? []
+        : [{ instanceUuid: record.uuid, placement: record.placement, isRunning }],
+    );
+  }
+
   #forgetAllBut(domains: readonly Domain[]): void {
     const present = new Set(domains.map((domain) => domain.uuid));
     for (const uuid of this.#records.keys()) if (!present.has(uuid)) this.#records.delete(uuid);
@@ -345,7 +372,7 @@ export class LibvirtDriver implements ComputeDriver {
       arch: topology.arch,
       machine: this.#options.machine,
       basePageSizeKib: topology.basePageSizeKib,
-      nodeCpus: new Map(topology.nodes.map(({ node, cpus }) => [node, cpus])),
+      cpuSharedSet: this.#options.cpuSharedSet,
       boot,
       consoleLogPath: this.#consoleLogPath(instance.uuid),
       balloonPeriodS: this.#options.balloonPeriodMs / 1000,

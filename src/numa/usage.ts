@@ -69,7 +69,7 @@ function usageOf(guest: GuestTopology, placed: PlacedCell): CellUsage {
 }
 
 /** An isolated vCPU takes its core: no other guest may run on the threads beside it. */
-function touchedCores(cell: HostCell, cpus: CpuSet): CpuSet {
+export function touchedCores(cell: HostCell, cpus: CpuSet): CpuSet {
   const touched = cell.siblings.filter((core) => core.some((cpu) => hasCpu(cpus, cpu)));
   return cpuSetOf([...cpus, ...touched.flat()]);
 }

@@ -4,7 +4,8 @@
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { parsePageSize } from '../admission/page_size.ts';
+import { readDefaultPageSize } from '../admission/request.ts';
+import { lastOf, parseCpuRanges } from '../numa/cpu_set.ts';
 
 const url = (about: string, standard: string) => z.string().min(1).default(standard).describe(about);
 const flag = (about: string, standard: boolean) => z.boolean().default(standard).describe(about);
@@ -61,16 +62,44 @@ const libvirt = z.strictObject({
   pid_path: text('where libvirt keeps the pid files of its QEMU processes', '/run/libvirt/qemu'),
 });
 
+/** More than any kernel is built for. */
+const MOST_CPU = 65_535;
+
+const cpuSet = (about: string) =>
+  z
+    .string()
+    .refine((list) => {
+      const ranges = parseCpuRanges(list);
+      return ranges !== undefined && lastOf(ranges) <= MOST_CPU;
+    }, `a list of CPUs such as 0-3,8,^2, none above ${MOST_CPU}`)
+    .default('')
+    .describe(about);
+
 const admission = z.strictObject({
   default_mem_page_size: z
     .string()
-    .refine((size) => parsePageSize(size) !== undefined, 'small, large, any or a size such as 2MB, 1GB or 2048 (KiB)')
+    .refine(
+      (size) => readDefaultPageSize(size) !== undefined,
+      'small, large, any or a size such as 2MB, 1GB or 2048 (KiB)',
+    )
     .default('large')
     .describe('hw:mem_page_size of a flavor that names none: small, large, any or a size such as 2MB'),
   reserved_huge_pages: z
     .array(reservedHugePages)
     .default([])
     .describe('pages per node and size that no instance gets, such as [{ node: 0, size_kib: 2048, count: 64 }]'),
+  cpu_shared_set: cpuSet('CPUs for guests without CPUs of their own, such as 0-3,8,^2; empty: see cpu_dedicated_set'),
+  cpu_dedicated_set: cpuSet(
+    'CPUs that may be given to one vCPU alone (hw:cpu_policy=dedicated); with both sets empty every CPU is for both',
+  ),
+  strategy: z
+    .enum(['spread', 'pack'])
+    .default('spread')
+    .describe('spread: the node with most to give first; pack: the one with least'),
+  shut_off_instances: z
+    .enum(['keep', 'release'])
+    .default('keep')
+    .describe('whether a guest that is shut off keeps its pages for its next start, or gives them back'),
   settle_timeout_ms: durationMs('how long a request waits for starts under way before it is refused, in ms', 30_000),
 });
 

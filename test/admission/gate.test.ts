@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ClaimLedger } from '../../src/admission/claims.ts';
 import { AdmissionGate } from '../../src/admission/gate.ts';
-import { guestOf, hostOf, MIB_2 } from './hosts.ts';
+import { DEFAULT_RULES } from '../../src/admission/rules.ts';
+import { placedCell } from '../domain/instances.ts';
+import { guestOf, hostOf } from './hosts.ts';
 
 /** A pool whose free count the test moves as a starting QEMU would, and a gate in front of it. */
 function poolOf(pages: number, settleTimeoutMs = 1000) {
@@ -15,7 +17,7 @@ function poolOf(pages: number, settleTimeoutMs = 1000) {
       return hostOf([pool.free], { promised2M: pool.promised });
     },
     ledger,
-    reserved: [],
+    rules: DEFAULT_RULES,
     settleTimeoutMs,
   });
   return { pool, ledger, gate };
@@ -106,7 +108,7 @@ test('waiting for a start is bounded', async () => {
 
 test('a claim that settles while the host is read still counts in that decision', async () => {
   const ledger = new ClaimLedger();
-  const first = ledger.add('first', [{ node: 0, pageSizeKib: MIB_2, pages: 16 }]);
+  const first = ledger.add('first', [placedCell({ pages: 16 })]);
   let reads = 0;
   const gate = new AdmissionGate({
     readHost: async () => {
@@ -117,7 +119,7 @@ test('a claim that settles while the host is read still counts in that decision'
       return hostOf([16]);
     },
     ledger,
-    reserved: [],
+    rules: DEFAULT_RULES,
     settleTimeoutMs: 1000,
   });
   expect(await gate.admit('second', guestOf(16))).toMatchObject({ admitted: false });
@@ -133,7 +135,7 @@ test('a host that cannot be read fails that request and no other', async () => {
       return hostOf([16]);
     },
     ledger,
-    reserved: [],
+    rules: DEFAULT_RULES,
     settleTimeoutMs: 1000,
   });
   await expect(gate.admit('one', guestOf(16))).rejects.toThrow('libvirt is gone');

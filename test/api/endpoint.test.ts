@@ -93,7 +93,7 @@ test.each([
 });
 
 test.each([
-  ['UnsupportedExtraSpec', flavor({ extra_specs: { 'hw:cpu_policy': 'dedicated' } }), 'hw:cpu_policy'],
+  ['UnsupportedExtraSpec', flavor({ extra_specs: { 'quota:cpu_shares': '1' } }), 'quota:cpu_shares'],
   ['UnsupportedExtraSpec', { ...good, image_properties: { hw_disk_bus: 'scsi' } }, 'hw_disk_bus'],
   ['MemoryPageSizeInvalid', flavor({ extra_specs: { 'hw:mem_page_size': '2mb' } }), 'hw:mem_page_size'],
   ['MemoryPageSizeNotSupported', flavor({ extra_specs: { 'hw:mem_page_size': '16' } }), '16 KiB'],

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { AdmissionGate } from '../../src/admission/gate.ts';
 import { ClaimLedger } from '../../src/admission/claims.ts';
+import { DEFAULT_RULES } from '../../src/admission/rules.ts';
 import type { InstanceEvent } from '../../src/compute/events.ts';
 import { ComputeManager } from '../../src/compute/manager.ts';
 import type { InstanceRequest } from '../../src/instance.ts';
@@ -15,13 +16,17 @@ export function coreOf(pools: number[], imagesPath = '/does/not/exist') {
   const ledger = new ClaimLedger();
   const events: InstanceEvent[] = [];
   const log = quietLog();
-  const reserved: [] = [];
-  const gate = new AdmissionGate({ readHost: () => driver.readHostMemory(), ledger, reserved, settleTimeoutMs: 2000 });
+  const gate = new AdmissionGate({
+    readHost: () => driver.readHostMemory(),
+    ledger,
+    rules: DEFAULT_RULES,
+    settleTimeoutMs: 2000,
+  });
   const compute = new ComputeManager({
     driver,
     gate,
     ledger,
-    reserved,
+    rules: DEFAULT_RULES,
     log,
     host: 'cmp1',
     imagesPath,
@@ -40,6 +45,7 @@ export function requestOf(pages: number, over: Partial<InstanceRequest> = {}): I
     userId: 'u',
     flavor: { id: null, name: 'f', vcpus: 1, memoryMib: pages * 2, diskGib: 0, extraSpecs: {} },
     imageId: null,
+    imageProperties: {},
     metadata: {},
     ...over,
   };

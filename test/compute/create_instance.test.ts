@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
 import type { FakeFault } from './fake_driver.ts';
+import { NO_TUNING, type Instance, type InstanceRequest } from '../../src/instance.ts';
+import { placedCell } from '../domain/instances.ts';
 import { CONTEXT, coreOf, requestOf } from './core.ts';
+
+/** What an agent leaves behind that dies in the middle of a build of 16 pages. */
+const unfinished = (request: InstanceRequest): Instance => ({
+  ...request,
+  placement: [placedCell({ pages: 16, memoryKib: 32768 })],
+  tuning: NO_TUNING,
+  createdAt: '',
+  launchedAt: null,
+});
 
 const wait = (work: Promise<unknown>) =>
   work.then(
@@ -67,8 +78,7 @@ test('a build that was left unfinished is never answered as done: the same reque
 
 test('recovery goes on past a guest that cannot be taken back now', async () => {
   const { compute, driver, log } = coreOf([64]);
-  const placement = [{ node: 0, pageSizeKib: 2048, pages: 16, guestCell: 0, vcpus: [0], memoryKib: 32768 }];
-  await driver.spawn({ ...requestOf(16), placement, createdAt: '', launchedAt: null });
+  await driver.spawn(unfinished(requestOf(16)));
   driver.faults.add('destroy');
   await compute.recover();
   expect(log.lines).toContainEqual(['error', 'an unfinished build could not be taken back, trying again later']);
@@ -89,7 +99,7 @@ test('a refusal costs no start, and says every number', async () => {
 test.each([
   ['MemoryPageSizeNotSupported', { 'hw:mem_page_size': '16' }, 32],
   ['MemoryNotWholePages', { 'hw:mem_page_size': '2MB' }, 33],
-  ['UnsupportedExtraSpec', { 'hw:cpu_policy': 'dedicated' }, 32],
+  ['UnsupportedExtraSpec', { 'quota:cpu_shares': '1' }, 32],
   ['ComputeResourcesUnavailable', { 'hw:numa_nodes': '2' }, 32],
 ])('%s', async (errorClass, extraSpecs, memoryMib) => {
   const { compute, driver } = coreOf([64]);
@@ -161,12 +171,7 @@ test('a build that an agent before did not finish is taken back at start', async
   const kept = requestOf(16);
   await compute.createInstance(kept, CONTEXT);
   const half = requestOf(16);
-  await driver.spawn({
-    ...half,
-    placement: [{ node: 0, pageSizeKib: 2048, pages: 16, guestCell: 0, vcpus: [0], memoryKib: 32768 }],
-    createdAt: '',
-    launchedAt: null,
-  });
+  await driver.spawn(unfinished(half));
   await compute.recover();
   expect([...driver.guests.keys()]).toEqual([kept.uuid]);
   expect(driver.freePages).toEqual([48]);
@@ -175,11 +180,19 @@ test('a build that an agent before did not finish is taken back at start', async
 test('get_host counts what is free, claimed and held', async () => {
   const { compute, ledger } = coreOf([64, 32]);
   await compute.createInstance(requestOf(16), CONTEXT);
-  ledger.add('under way', [{ node: 1, pageSizeKib: 2048, pages: 5 }]);
+  ledger.add('under way', [placedCell({ node: 1, pages: 5 })]);
   const { nodes, instances } = await compute.getHost();
   expect(instances).toBe(1);
   expect(nodes.map((node) => node.pools.find((pool) => pool.pageSizeKib === 2048))).toEqual([
-    { pageSizeKib: 2048, totalPages: 64, freePages: 48, claimedPages: 0, reservedPages: 0, heldPages: 16 },
-    { pageSizeKib: 2048, totalPages: 32, freePages: 32, claimedPages: 5, reservedPages: 0, heldPages: 0 },
+    {
+      pageSizeKib: 2048,
+      totalPages: 64,
+      freePages: 48,
+      claimedPages: 0,
+      reservedPages: 0,
+      heldPages: 16,
+      keptPages: 0,
+    },
+    { pageSizeKib: 2048, totalPages: 32, freePages: 32, claimedPages: 5, reservedPages: 0, heldPages: 0, keptPages: 0 },
   ]);
 });

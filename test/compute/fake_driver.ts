@@ -38,7 +38,12 @@ export class FakeDriver implements ComputeDriver {
 
   async readHostMemory(): Promise<HostMemory> {
     await sleep(1);
-    return hostOf(this.freePages);
+    const guests = [...this.guests.values()].map(({ instance }) => ({
+      instanceUuid: instance.uuid,
+      placement: instance.placement,
+      isRunning: true,
+    }));
+    return { ...hostOf(this.freePages), guests };
   }
 
   async getAvailableResource(): Promise<AvailableResource> {

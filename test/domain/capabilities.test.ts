@@ -17,6 +17,8 @@ test('nodes with gaps, one of them without CPUs', () => {
     {
       node: 0,
       cpus: [0, 1],
+      siblings: [[0], [1]],
+      memoryKib: 9,
       pools: [
         { pageSizeKib: 4, totalPages: 1000 },
         { pageSizeKib: 2048, totalPages: 8 },
@@ -25,6 +27,8 @@ test('nodes with gaps, one of them without CPUs', () => {
     {
       node: 3,
       cpus: [],
+      siblings: [],
+      memoryKib: 9,
       pools: [
         { pageSizeKib: 4, totalPages: 1000 },
         { pageSizeKib: 2048, totalPages: 8 },
@@ -43,4 +47,10 @@ test('a host without NUMA topology is no host for us', () => {
   expect(() => readTopology('<capabilities><host><cpu><arch>x86_64</arch></cpu></host></capabilities>')).toThrow(
     'topology',
   );
+});
+
+test('threads that share a core are told by each of them', () => {
+  const cpus =
+    '<cpus num="3"><cpu id="0" siblings="0,4"/><cpu id="4" siblings="0,4"/><cpu id="1" siblings="1"/></cpus>';
+  expect(readTopology(document(cell(0, cpus))).nodes[0]?.siblings).toEqual([[0, 4], [1]]);
 });

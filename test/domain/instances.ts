@@ -1,12 +1,20 @@
 /** Instances for tests: one whole record, varied where a test needs it. */
-import type { PlacedCell } from '../../src/admission/fit.ts';
+import type { PlacedCell } from '../../src/admission/placement.ts';
 import type { DomainSpec } from '../../src/domain/spec.ts';
-import type { Instance } from '../../src/instance.ts';
+import { NO_TUNING, type Instance } from '../../src/instance.ts';
 
 export const UUID = '46b5e582-9784-4efc-9a0f-360244828e3f';
 
+/** CPUs of the two nodes that guests are placed on here. */
+const NODE_CPUS = [
+  [0, 1, 2, 3],
+  [4, 5, 6, 7, 12],
+];
+
 export function placedCell(over: Partial<PlacedCell> = {}): PlacedCell {
-  return { guestCell: 0, node: 0, pageSizeKib: 2048, pages: 64, memoryKib: 131072, vcpus: [0], ...over };
+  const cell = { guestCell: 0, node: 0, pageSizeKib: 2048, pages: 64, memoryKib: 131072, vcpus: [0] };
+  const sharedCpus = NODE_CPUS[over.node ?? 0] ?? [];
+  return { ...cell, pins: [], sharedCpus, emulatorCpus: [], takenCpus: [], ...over };
 }
 
 export function instanceOf(over: Partial<Instance> = {}): Instance {
@@ -24,8 +32,10 @@ export function instanceOf(over: Partial<Instance> = {}): Instance {
       extraSpecs: { 'hw:mem_page_size': '2MB' },
     },
     imageId: 'tiny',
+    imageProperties: {},
     metadata: { 'metering.stack': 'blue' },
     placement: [placedCell()],
+    tuning: NO_TUNING,
     createdAt: '2026-11-22T01:41:09.000Z',
     launchedAt: '2026-11-22T01:41:18.899Z',
     ...over,
@@ -40,10 +50,7 @@ export function specOf(instance: Instance, over: Partial<DomainSpec> = {}): Doma
     arch: 'x86_64',
     machine: 'q35',
     basePageSizeKib: 4,
-    nodeCpus: new Map([
-      [0, [0, 1, 2, 3]],
-      [1, [4, 5, 6, 7, 12]],
-    ]),
+    cpuSharedSet: null,
     boot: {
       kind: 'kernel',
       kernelPath: '/images/tiny/kernel',

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DomainState, ErrorCode, Procedures } from 'node-libvirt';
+import { DomainState, ListAllDomainsFlags, ErrorCode, Procedures } from 'node-libvirt';
 import { FakeLibvirtd } from 'node-libvirt/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeRecord } from '../../src/domain/record.ts';
@@ -11,7 +11,7 @@ import { instanceOf, UUID } from '../domain/instances.ts';
 import { quietLog } from '../quiet_log.ts';
 
 const CAPABILITIES = `<capabilities><host><cpu><arch>x86_64</arch></cpu><topology><cells num="1"><cell id="0">
-  <pages unit="KiB" size="4">1000</pages><pages unit="KiB" size="2048">64</pages>
+  <memory unit="KiB">4096</memory>  <pages unit="KiB" size="4">1000</pages><pages unit="KiB" size="2048">64</pages>
   <cpus num="1"><cpu id="0"/></cpus></cell></cells></topology></host></capabilities>`;
 
 const OTHER_UUID = '11111111-2222-4333-8444-555555555555';
@@ -37,6 +37,9 @@ beforeEach(async () => {
     if (defined === undefined) call.fail({ code: ErrorCode.NO_DOMAIN });
     else call.reply(Procedures.DOMAIN_GET_XML_DESC, { xml: defined });
   });
+  libvirtd.answer(Procedures.CONNECT_LIST_ALL_DOMAINS, ({ flags }) => ({
+    domains: defined === undefined || flags === ListAllDomainsFlags.INACTIVE ? [] : [DOMAIN],
+  }));
   libvirtd.answer(Procedures.DOMAIN_GET_STATE, () => ({ state: DomainState.RUNNING, reason: 1 }));
   libvirtd.answer(Procedures.DOMAIN_SET_METADATA, () => ({}));
   libvirtd.answer(Procedures.DOMAIN_DEFINE_XML_FLAGS, ({ xml }) => {
@@ -64,6 +67,7 @@ beforeEach(async () => {
     startTimeoutMs: 200,
     virtType: 'auto',
     machine: 'q35',
+    cpuSharedSet: null,
     pidPath: instancesPath,
     instancesPath,
     domainPrefix: 'hn-',

@@ -6,6 +6,8 @@ import { balloonOf, powerStateOf } from '../../src/hypervisor/statistics.ts';
 const node = (id: number, sizes = [4, 2048]) => ({
   node: id,
   cpus: [],
+  siblings: [],
+  memoryKib: 0,
   pools: sizes.map((pageSizeKib) => ({ pageSizeKib, totalPages: 1 })),
 });
 
