@@ -1,0 +1,129 @@
+/**
+ * The dry run: instances of one guest placed one after the other, as admission would, each on what the ones before it
+ * left. This is the agent's own order, not the best packing that could be found.
+ */
+import { cpuSetOf, type CpuSet } from '../numa/cpu_set.ts';
+import { fit, fitMatrix, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
+import type { GuestTopology } from '../numa/guest_topology.ts';
+import type { HostCell } from '../numa/host_cell.ts';
+import type { FitMatrix, FitOptions } from '../numa/pair_table.ts';
+import { claim, type UsageError } from '../numa/usage.ts';
+import { wholePages } from '../units.ts';
+import { advise, type Advice, type Alternative } from './advice.ts';
+
+/** A guest that shares everything fits without end; nobody asks for more than this. */
+export const FILL_LIMIT = 10_000;
+
+/** Why the next instance is not placed. */
+export type PlanStop =
+  | {
+      readonly reason: 'refused';
+      readonly refusal: FitRefusal;
+      /** Every guest cell on every host cell. */
+      readonly matrix: FitMatrix;
+      /** For the next instance alone; following it makes room for one. */
+      readonly advice: readonly Advice[];
+    }
+  /**
+   * It would be placed, and its CPUs could then not be had. Happens only with `emulatorOnFreeCore` off, where isolated
+   * emulator threads are placed as Nova places them.
+   */
+  | { readonly reason: 'not-claimable'; readonly error: UsageError };
+
+export type InstancesPlan = {
+  readonly wanted: number;
+  /** One for each instance that fits. */
+  readonly placements: readonly Placement[];
+  /** Null where all fit. */
+  readonly stop: PlanStop | null;
+};
+
+/** What all instances of a fill have on one host cell in pages of one size. */
+export type FilledNode = {
+  /** The kernel's node number. */
+  readonly hostCell: number;
+  /** Null where no size was asked for. */
+  readonly pageSizeKib: number | null;
+  readonly guestCells: number;
+  /** Null where no size was asked for. */
+  readonly pages: number | null;
+  readonly memoryKib: number;
+  /** CPUs given away, those for emulators too. */
+  readonly cpus: CpuSet;
+};
+
+export type Fill = {
+  readonly count: number;
+  /** There may be room for more: the count ended at the bound. */
+  readonly bounded: boolean;
+  /** By host cell in the host's order, then by page size, largest first. */
+  readonly nodes: readonly FilledNode[];
+  /** Why there is not one more; null where the count ended at the bound. */
+  readonly stop: PlanStop | null;
+};
+
+/**
+ * Places up to `count` instances. Changes nothing.
+ * @param alternatives what the request could be instead (alternatives.ts); the advice has those that fit.
+ */
+export function planInstances(
+  guest: GuestTopology,
+  host: readonly HostCell[],
+  options: FitOptions,
+  count: number,
+  alternatives: readonly Alternative[] = [],
+): InstancesPlan {
+  const placements: Placement[] = [];
+  let now = host;
+  while (placements.length < count) {
+    const result = fit(guest, now, options);
+    if (!result.fits) {
+      const matrix = fitMatrix(guest, now, options);
+      const advice = advise(guest, now, options, alternatives);
+      return { wanted: count, placements, stop: { reason: 'refused', refusal: result.refusal, matrix, advice } };
+    }
+    const claimed = claim(now, guest, result.placement);
+    if (!claimed.ok) return { wanted: count, placements, stop: { reason: 'not-claimable', error: claimed.error } };
+    now = claimed.host;
+    placements.push(result.placement);
+  }
+  return { wanted: count, placements, stop: null };
+}
+
+/** Counts how many more instances fit, and what they would have, up to a bound. Changes nothing. */
+export function fillCount(
+  guest: GuestTopology,
+  host: readonly HostCell[],
+  options: FitOptions,
+  alternatives: readonly Alternative[] = [],
+  limit = FILL_LIMIT,
+): Fill {
+  const { placements, stop } = planInstances(guest, host, options, limit, alternatives);
+  return { count: placements.length, bounded: stop === null, nodes: foldByNode(placements, host), stop };
+}
+
+function foldByNode(placements: readonly Placement[], host: readonly HostCell[]): readonly FilledNode[] {
+  const groups = new Map<string, PlacedCell[]>();
+  for (const placed of placements.flat()) {
+    const key = `${placed.hostCell} ${placed.pageSizeKib}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [placed]);
+    else group.push(placed);
+  }
+  const places = new Map(host.map(({ id }, at) => [id, at]));
+  const placeOf = ({ hostCell }: FilledNode): number => places.get(hostCell) ?? 0;
+  return [...groups.values()]
+    .flatMap((cells) => foldCells(cells))
+    .toSorted((a, b) => placeOf(a) - placeOf(b) || (b.pageSizeKib ?? 0) - (a.pageSizeKib ?? 0));
+}
+
+/** Cells of the same host cell and page size as one entry. */
+function foldCells(cells: readonly PlacedCell[]): readonly FilledNode[] {
+  const [first] = cells;
+  if (first === undefined) return [];
+  const { hostCell, pageSizeKib } = first;
+  const memoryKib = cells.reduce((sum, cell) => sum + cell.memoryKib, 0);
+  const pages = pageSizeKib === null ? null : (wholePages(memoryKib, pageSizeKib) ?? null);
+  const cpus = cpuSetOf(cells.flatMap(({ pins, reservedCpus }) => [...pins.map(({ cpu }) => cpu), ...reservedCpus]));
+  return [{ hostCell, pageSizeKib, guestCells: cells.length, pages, memoryKib, cpus }];
+}
