@@ -11,10 +11,23 @@ export default defineConfig({
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/soak/**'], testTimeout: 20_000 } },
       // Long, and alone: `npm run test:soak`. It measures what is left in memory, for which Node must collect on demand.
       { test: { name: 'soak', include: ['test/soak/**/*.test.ts'], execArgv: ['--expose-gc'] } },
+      // Long: `npm run test:numa`. Its host is an emulated machine with four NUMA nodes, in which starts take seconds.
+      {
+        test: {
+          name: 'numa',
+          include: ['integration/numa/lane/**/*.test.ts'],
+          globalSetup: ['integration/setup.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          // One lab at a time.
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: 'integration',
           include: ['integration/**/*.test.ts'],
+          exclude: ['integration/numa/lane/**'],
           globalSetup: ['integration/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
