@@ -1,13 +1,13 @@
 /**
  * Which processes hold pages of the hugetlb pools. One walk over /proc: the world-readable status tells who has any,
- * numa_maps tells how many and on which node, maps tells which file is behind them. What no process maps (files on a
- * hugetlbfs, processes of another PID namespace or hidden by hidepid) is not found here and stays unexplained.
+ * numa_maps tells how many and on which node, maps tells which file is behind them. Files on a hugetlbfs that no process
+ * maps, and processes that cannot be seen (another PID namespace, hidepid), are not found here and stay unexplained.
  */
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseNumaMappings } from './numa_maps.ts';
 import { parseStatus } from './process_memory.ts';
-import { countPages, type CountedPages, type HugeMapping } from './shared_pages.ts';
+import { countPages, SHARED_TABLES_FROM, type CountedPages, type HugeMapping } from './shared_pages.ts';
 
 export type PageHolder = CountedPages & {
   readonly pid: number;
@@ -31,6 +31,9 @@ export type PageHolders = {
 /** TASK_COMM_LEN less its end. */
 const LONGEST_COMMAND = 15;
 
+/** f_type of a hugetlbfs, also of the kernel's own (linux/magic.h). */
+const HUGETLBFS_MAGIC = 0x95_84_58_f6;
+
 /** Whether this kernel tells where pages are (CONFIG_NUMA). */
 export async function hasNumaMaps(procRoot = '/proc'): Promise<boolean> {
   return access(join(procRoot, 'self', 'numa_maps')).then(
@@ -41,9 +44,14 @@ export async function hasNumaMaps(procRoot = '/proc'): Promise<boolean> {
 
 /**
  * Reads them, sorted by pid. A page that several processes map is counted with one of `owners`, where one of them does.
+ * @param isHuge whether the file behind a path has huge pages.
  * @throws the file system's error where procRoot is no /proc.
  */
-export async function readPageHolders(owners: ReadonlySet<number>, procRoot = '/proc'): Promise<PageHolders> {
+export async function readPageHolders(
+  owners: ReadonlySet<number>,
+  procRoot = '/proc',
+  isHuge: (path: string) => Promise<boolean> = isOnHugetlbfs,
+): Promise<PageHolders> {
   const commands = new Map<number, string>();
   const mappings: HugeMapping[] = [];
   const unreadable: UnreadableHolder[] = [];
@@ -52,7 +60,7 @@ export async function readPageHolders(owners: ReadonlySet<number>, procRoot = '/
     if (!/^[1-9]\d*$/.test(entry)) continue;
     const folder = join(procRoot, entry);
     const hugetlbKib = parseStatus(textOf(await readEntry(folder, 'status')))?.hugetlbKib ?? 0;
-    if (hugetlbKib === 0) continue;
+    if (hugetlbKib === 0 && !(await borrowsPages(folder, isHuge))) continue;
     const pid = Number(entry);
     const command = printableCommand(textOf(await readEntry(folder, 'comm')));
     const numaMaps = await readEntry(folder, 'numa_maps');
@@ -86,7 +94,7 @@ export function printableCommand(comm: string): string {
 
 /** Joins the two files of a process by where each mapping begins. Pure. */
 export function hugeMappings(pid: number, numaMaps: string, maps: string): HugeMapping[] {
-  const files = new Map(maps.split('\n').flatMap(fileOf));
+  const files = new Map(filesOf(maps).map(({ range, ...file }) => [range.slice(0, range.indexOf('-')), file]));
   return parseNumaMappings(numaMaps)
     .filter((mapping) => mapping.huge && mapping.pages.length > 0)
     .map(({ start, mostMappings, pages }) => {
@@ -96,15 +104,36 @@ export function hugeMappings(pid: number, numaMaps: string, maps: string): HugeM
     });
 }
 
-type MappedFile = Pick<HugeMapping, 'file' | 'offset' | 'length' | 'shared'>;
+type MappedFile = Pick<HugeMapping, 'file' | 'offset' | 'length' | 'shared'> & { readonly range: string };
 
-/** A line of maps: `7f00-7f40 rw-s 00000000 00:11 58990 /anon_hugepage (deleted)`. */
-function fileOf(line: string): [start: string, file: MappedFile][] {
-  const [, start, end, shared, offset, file] =
-    /^([\da-f]+)-([\da-f]+) ...([ps]) ([\da-f]+) ([\da-f]+:[\da-f]+ \d+)/.exec(line) ?? [];
-  if (start === undefined || end === undefined || offset === undefined || file === undefined) return [];
-  const length = Number.parseInt(end, 16) - Number.parseInt(start, 16);
-  return [[start, { file, offset: Number.parseInt(offset, 16), length, shared: shared === 's' }]];
+/** The lines of maps: `7f00-7f40 rw-s 00000000 00:11 58990 /anon_hugepage (deleted)`, lengths and offsets in bytes. */
+function filesOf(maps: string): MappedFile[] {
+  return maps.split('\n').flatMap((line) => {
+    const [, range = '', shared, offset = '', file] =
+      /^([\da-f]+-[\da-f]+) ...([ps]) ([\da-f]+) ([\da-f]+:[\da-f]+ \d+)/.exec(line) ?? [];
+    if (file === undefined) return [];
+    const [start = 0, end = 0] = range.split('-').map((address) => Number.parseInt(address, 16));
+    return [{ range, file, offset: Number.parseInt(offset, 16), length: end - start, shared: shared === 's' }];
+  });
+}
+
+/**
+ * Whether a process without HugetlbPages has some all the same, in page tables that another process has filled: a switch
+ * that still maps the memory of a guest that is gone.
+ */
+async function borrowsPages(folder: string, isHuge: (path: string) => Promise<boolean>): Promise<boolean> {
+  const files = filesOf(textOf(await readEntry(folder, 'maps')));
+  for (const { range, shared, length } of files) {
+    if (shared && length >= SHARED_TABLES_FROM && (await isHuge(join(folder, 'map_files', range)))) return true;
+  }
+  return false;
+}
+
+async function isOnHugetlbfs(path: string): Promise<boolean> {
+  return statfs(path).then(
+    ({ type }) => type === HUGETLBFS_MAGIC,
+    () => false,
+  );
 }
 
 type Reading = { readonly is: 'text'; readonly text: string } | { readonly is: 'gone' } | { readonly is: 'unreadable' };

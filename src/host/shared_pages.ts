@@ -30,8 +30,11 @@ export type CountedPages = {
   readonly alsoMapped: NodePages[];
 };
 
-/** A shared mapping from this size on may share page tables as well, and then the kernel counts it as one (x86: PUD_SIZE). */
-const SHARED_TABLES_FROM = 1024 ** 3;
+/**
+ * A shared mapping from this size on may share page tables as well (mm/hugetlb.c, huge_pmd_share: a whole PUD_SIZE). The
+ * kernel then counts two mappings as one: no mapmax, and HugetlbPages only for the process that came first.
+ */
+export const SHARED_TABLES_FROM = 1024 ** 3;
 
 /**
  * What each process holds. A page that several processes map is counted with the one for which `isOwner` says so, else

@@ -4,6 +4,7 @@ import { API_VERSION, apiEndpoint } from '../../src/api/endpoint.ts';
 import { ERROR_MODULE } from '../../src/api/faults.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
 import { RemoteFault, type Handler } from '../../src/rpc/index.ts';
+import { isCompatible } from '../../src/rpc/dispatch.ts';
 import { coreOf } from '../compute/core.ts';
 
 function apiOf(pools = [64]) {
@@ -20,7 +21,7 @@ function apiOf(pools = [64]) {
 const UUID = '46b5e582-9784-4efc-9a0f-360244828e3f';
 const good = { uuid: UUID, name: 'web', project_id: 'p', user_id: 'u', flavor: { name: 'f', vcpus: 1, memory_mb: 32 } };
 
-test('API 1.0: create, get, list, host, delete', async () => {
+test('API 1.1: create, get, list, host, delete', async () => {
   const { call } = apiOf();
   const created = await call('create_instance', good);
   expect(created).toMatchObject({
@@ -41,6 +42,35 @@ test('API 1.0: create, get, list, host, delete', async () => {
     className: 'InstanceNotFound',
     module: ERROR_MODULE,
   });
+});
+
+test('get_host tells who holds the pages where it is asked to, and takes no other argument', async () => {
+  const { call, driver } = apiOf([64, 8]);
+  await call('create_instance', good);
+  for (const args of [{}, { holders: false }]) expect(await call('get_host', args)).not.toHaveProperty('holders');
+  const ours = { instance: { uuid: UUID, name: 'web' }, pid: 1000, command: 'qemu-system-x86' };
+  const pool = { page_size_kib: 2048, promised: 0, unexplained: 0 };
+  expect(await call('get_host', { holders: true })).toMatchObject({
+    api_version: '1.1',
+    holders: {
+      available: true,
+      pools: [
+        { ...pool, node: 0, total: 64, free: 48, holders: [{ ...ours, pages: 16, also_mapped: 0 }] },
+        { ...pool, node: 1, total: 8, free: 8, holders: [] },
+      ],
+      unreadable: [],
+    },
+  });
+  driver.faults.add('remote');
+  expect(await call('get_host', { holders: true })).toMatchObject({
+    holders: { available: false, pools: [], unreadable: [] },
+  });
+  await expect(call('get_host', { holders: 'yes' })).rejects.toMatchObject({ className: 'InvalidRequest' });
+  await expect(call('get_host', { holder: true })).rejects.toMatchObject({ className: 'InvalidRequest' });
+});
+
+test('clients of 1.0 are served', () => {
+  expect(isCompatible(API_VERSION, '1.0')).toBe(true);
 });
 
 test('<>&"\' in a name are legal and survive', async () => {
