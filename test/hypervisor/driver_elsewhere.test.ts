@@ -31,6 +31,7 @@ beforeEach(async () => {
   libvirtd.answer(Procedures.CONNECT_GET_LIB_VERSION, () => ({ version: 9_000_000 }));
   libvirtd.answer(Procedures.CONNECT_GET_CAPABILITIES, () => ({ capabilities: CAPABILITIES }));
   libvirtd.answer(Procedures.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, () => ({ callbackID: 1 }));
+  libvirtd.answer(Procedures.CONNECT_LIST_ALL_DOMAINS, () => ({ domains: [] }));
   libvirtd.answer(Procedures.NODE_GET_FREE_PAGES, () => ({ counts: [1000, 64] }));
   libvirtd.script(Procedures.DOMAIN_GET_XML_DESC, (call) => call.fail({ code: ErrorCode.NO_DOMAIN }));
   libvirtd.answer(Procedures.DOMAIN_CREATE_WITH_FLAGS, () => ({ domain: DOMAIN }));
