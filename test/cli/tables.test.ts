@@ -7,6 +7,7 @@ const host = (holders?: HoldersView): HostView => ({
   host: 'cmp1',
   api_version: '1.1',
   instances: 1,
+  shut_off_instances: 'keep',
   nodes: [],
   promised: [],
   ...(holders === undefined ? {} : { holders }),
