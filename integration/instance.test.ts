@@ -41,7 +41,16 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
   const created = await stage.create(args);
   expect(created).toMatchObject({ uuid: args['uuid'], name: NAME, vm_state: 'active', power_state: 'running' });
   expect(created.placement).toEqual([
-    { guest_cell: 0, node: 0, page_size_kib: 2048, pages: PAGES, memory_mb: 128, vcpus: [0] },
+    {
+      guest_cell: 0,
+      node: 0,
+      page_size_kib: 2048,
+      pages: PAGES,
+      memory_mb: 128,
+      vcpus: [0],
+      pins: [],
+      emulator_cpus: [],
+    },
   ]);
   expect(await stage.domains()).toEqual([created.domain_name]);
 
