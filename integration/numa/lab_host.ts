@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type Connection } from 'node-libvirt';
 import { expect } from 'vitest';
-import { hostView, type HostView, type InstanceView } from '../../src/api/views.ts';
+import { z } from 'zod';
+import { hostView, instanceView, type HostView, type InstanceView } from '../../src/api/views.ts';
 import { RemoteError } from '../../src/rpc/index.ts';
 import { AgentStage } from '../agent.ts';
 import type { Overrides } from '../agent_process.ts';
@@ -19,10 +20,11 @@ export type Shape = { readonly cells?: number; readonly pages: number; readonly 
 
 export type Accounts = {
   readonly agent: {
-    readonly instances: number;
+    readonly instances: Readonly<Record<string, PageCounts>>;
     readonly free: PageCounts;
     readonly total: PageCounts;
     readonly claimed: PageCounts;
+    readonly held: PageCounts;
     readonly promised: HostView['promised'];
   };
   /** virNodeGetFreePages. */
@@ -116,17 +118,19 @@ export class LabHost {
 
   /** What the four say at this moment. */
   async accounts(): Promise<Accounts> {
-    const [report, libvirt, kernel, qemus] = await Promise.all([
+    const [report, instances, libvirt, kernel, qemus] = await Promise.all([
       this.stage.call('get_host').then((answer) => hostView.parse(answer)),
+      this.stage.call('list_instances').then((answer) => z.array(instanceView).parse(answer)),
       this.#libvirtFree(),
       this.lab.freePages(),
       this.lab.held(),
     ]);
     const agent = {
-      instances: report.instances,
+      instances: placedPages(instances),
       free: countsOf(report, 'free'),
       total: countsOf(report, 'total'),
       claimed: countsOf(report, 'claimed'),
+      held: countsOf(report, 'held_by_instances'),
       promised: report.promised,
     };
     return { agent, libvirt, kernel, qemus };
@@ -135,13 +139,14 @@ export class LabHost {
   /** What they have to say. */
   expectedAccounts(): Accounts {
     const free = this.expectedFree;
-    const claimed = Object.fromEntries(Object.keys(POOLS).map((pool) => [pool, 0]));
+    const none = Object.fromEntries(Object.keys(POOLS).map((pool) => [pool, 0]));
+    const instances = placedPages(this.running);
     return {
-      // It cannot ask the lab's kernel what was promised, and must not take this machine's promises for the lab's.
-      agent: { instances: this.running.length, free, total: POOLS, claimed, promised: [] },
+      // It cannot ask the lab's kernel what is held and promised, and must not take this machine's figures for the lab's.
+      agent: { instances, free, total: POOLS, claimed: none, held: none, promised: [] },
       libvirt: free,
       kernel: free,
-      qemus: Object.fromEntries(this.running.map(({ domain_name, placement }) => [domain_name, pagesOf(placement)])),
+      qemus: instances,
     };
   }
 
@@ -183,8 +188,13 @@ export function pagesOf(placement: InstanceView['placement']): PageCounts {
   return pages;
 }
 
+/** Pages by domain, as numa_maps has to have them. */
+function placedPages(instances: readonly InstanceView[]): Readonly<Record<string, PageCounts>> {
+  return Object.fromEntries(instances.map(({ domain_name, placement }) => [domain_name, pagesOf(placement)]));
+}
+
 /** One figure of the agent's report, for the pools that are huge. */
-function countsOf(report: HostView, figure: 'free' | 'total' | 'claimed'): PageCounts {
+function countsOf(report: HostView, figure: 'free' | 'total' | 'claimed' | 'held_by_instances'): PageCounts {
   return Object.fromEntries(
     report.nodes.flatMap(({ node, pools }) =>
       pools

@@ -19,6 +19,7 @@ test('an agent whose libvirt is on another host says what it cannot know there',
   expect(host.stage.logged).toContainEqual(
     expect.objectContaining({ level: 'warn', uri: host.lab.uri, unknown: expect.stringContaining('a guest holds') }),
   );
+  expect(await host.stage.call('get_host', { holders: true })).toMatchObject({ holders: { available: false } });
 });
 
 // Largest pool first: while a larger one is free, a guest would have a choice.
