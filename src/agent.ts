@@ -21,6 +21,7 @@ import { expand, parseCpuRanges } from './numa/cpu_set.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
 import { UndoStack } from './undo.ts';
+import { kibFromMib } from './units.ts';
 
 export type Agent = { stop(): Promise<void> };
 
@@ -170,6 +171,9 @@ function admissionRules({ admission }: Settings): AdmissionRules {
     cpuSharedSet: cpuSetOf(admission.cpu_shared_set),
     cpuDedicatedSet: cpuSetOf(admission.cpu_dedicated_set),
     strategy: admission.strategy,
+    pageSizePreference: admission.page_size_preference,
+    overheadKib: kibFromMib(admission.qemu_overhead_mb),
+    floorKib: kibFromMib(admission.host_memory_floor_mb),
     shutOffInstances: admission.shut_off_instances,
   };
 }

@@ -6,24 +6,30 @@ import { cpuSetOf } from '../numa/cpu_set.ts';
 import { fit as fitCells, type PlacedCell as FittedCell } from '../numa/fit.ts';
 import type { HostCell as FitCell } from '../numa/host_cell.ts';
 import { touchedCores } from '../numa/usage.ts';
+import type { FitOptions } from '../numa/pair_table.ts';
 import type { HostAccount } from './host_cells.ts';
 import type { Placement, PlacedCell } from './placement.ts';
 import { refusalOf, type Refusal } from './refusal.ts';
 import type { PlacementRequest } from './request.ts';
+import type { AdmissionRules } from './rules.ts';
 
 export type FitResult =
   | { readonly fits: true; readonly placement: Placement }
   | { readonly fits: false; readonly refusal: Refusal };
 
-/** The answers that can be kept, where Nova 26 has others (see FitOptions). */
-const RIGHT_ANSWERS = { zeroPinnedCells: true, emulatorOnFreeCore: true } as const;
+/** How `numa/` is asked: by the operator's rules, and for the answers that can be kept where Nova 26 has others. */
+export function fitOptions({ strategy, pageSizePreference }: AdmissionRules): FitOptions {
+  return { zeroPinnedCells: true, emulatorOnFreeCore: true, pack: strategy === 'pack', pageSizePreference };
+}
 
 /** Finds the first placement in Nova's order of trying, or the reasons of every node. */
 export function fit(request: PlacementRequest, account: HostAccount): FitResult {
   const host = account.cells();
-  const result = fitCells(request.topology, host, { ...RIGHT_ANSWERS, pack: account.rules.strategy === 'pack' });
+  const result = fitCells(request.topology, host, fitOptions(account.rules));
   if (!result.fits) return { fits: false, refusal: refusalOf(result.refusal, request, account) };
-  return { fits: true, placement: result.placement.map((fitted) => placedCell(fitted, request, host)) };
+  const placement = result.placement.map((fitted) => placedCell(fitted, request, host));
+  const refusal = account.memoryRefusal(placement);
+  return refusal === undefined ? { fits: true, placement } : { fits: false, refusal };
 }
 
 function placedCell(fitted: FittedCell, request: PlacementRequest, host: readonly FitCell[]): PlacedCell {

@@ -33,12 +33,26 @@ export type PageCounts = {
   readonly kept: number;
 };
 
+/** The pages would be there, but not the ordinary memory around them. All in KiB. */
+export type MemoryRefusal = {
+  readonly reason: 'host-memory';
+  /** MemAvailable of the host. */
+  readonly availableKib: number;
+  /** Of that for guests that are being started. */
+  readonly claimedKib: number;
+  readonly neededKib: number;
+  /** `admission.host_memory_floor_mb`. */
+  readonly floorKib: number;
+};
+
 /** One reading of the host with all that is set aside on it. */
 export class HostAccount {
   readonly host: HostMemory;
   readonly rules: AdmissionRules;
   readonly #claimed: readonly NodePages[];
   readonly #kept: readonly NodePages[];
+  /** Guests whose memory counts beside what is available. */
+  readonly #starting: readonly Placement[];
   readonly #placed: readonly Placement[];
 
   /**
@@ -49,6 +63,7 @@ export class HostAccount {
     this.host = host;
     this.rules = rules;
     this.#claimed = countsPages ? claimedPages(claims) : [];
+    this.#starting = countsPages ? claims.map((claim) => claim.placement) : [];
     // A guest that is being started is in the claims, whatever libvirt says of it at this moment.
     const starting = new Set(claims.map((claim) => claim.instanceUuid));
     const settled = host.guests.filter((guest) => !starting.has(guest.instanceUuid));
@@ -71,6 +86,23 @@ export class HostAccount {
   /** The cells as `numa/` fits on them. */
   cells(): readonly FitCell[] {
     return this.host.cells.map((cell) => this.#fitCell(cell));
+  }
+
+  /** Whether the host's ordinary memory bears one more QEMU, whose guest would be placed like this. */
+  memoryRefusal(placement: Placement): MemoryRefusal | undefined {
+    const { availableKib } = this.host;
+    const { overheadKib, floorKib } = this.rules;
+    if (availableKib === null) return undefined;
+    const neededKib = overheadKib + this.#ordinaryKib(placement);
+    const claimedKib = this.#starting.reduce((sum, started) => sum + overheadKib + this.#ordinaryKib(started), 0);
+    if (availableKib - claimedKib - neededKib >= floorKib) return undefined;
+    return { reason: 'host-memory', availableKib, claimedKib, neededKib, floorKib };
+  }
+
+  /** What a guest takes beside the hugepage pools. */
+  #ordinaryKib(placement: Placement): number {
+    const smallestKib = Math.min(...this.host.cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib)));
+    return placement.reduce((sum, cell) => (cell.pageSizeKib > smallestKib ? sum : sum + cell.memoryKib), 0);
   }
 
   #fitCell(cell: HostCell): FitCell {

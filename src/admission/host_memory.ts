@@ -45,6 +45,8 @@ export type HostMemory = {
    * the host as a whole only, so each node has to be able to bear them all.
    */
   readonly promised: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+  /** MemAvailable of the host in KiB; null where its kernel cannot be asked. */
+  readonly availableKib: number | null;
   readonly guests: readonly PlacedGuest[];
 };
 

@@ -5,7 +5,7 @@ import type { PageSizeWish } from '../numa/memory_backing.ts';
 import type { PairReason, PairRefusal } from '../numa/pair.ts';
 import type { FitMatrix, FitRow } from '../numa/pair_table.ts';
 import { describeKib } from '../units.ts';
-import type { HostAccount, PageCounts } from './host_cells.ts';
+import type { HostAccount, MemoryRefusal, PageCounts } from './host_cells.ts';
 import type { PlacementRequest } from './request.ts';
 
 export type Shortfall =
@@ -29,6 +29,7 @@ export type Shortfall =
     };
 
 export type Refusal =
+  | MemoryRefusal
   | {
       readonly reason: 'page-size-not-supported';
       readonly pageSize: PageSizeWish;
@@ -147,6 +148,10 @@ export function describeRefusal(refusal: Refusal): string {
       return `the guest has ${refusal.guestCells} NUMA cells, this host ${refusal.hostNodes}: each cell needs a node of its own`;
     case 'not-whole-pages':
       return `the memory of guest cell ${refusal.guestCell}, ${refusal.memoryKib} KiB, is no multiple of a page of ${sizes(refusal.pageSizesKib)}`;
+    case 'host-memory': {
+      const { availableKib, claimedKib, neededKib, floorKib } = refusal;
+      return `${describeKib(neededKib)} of ordinary memory needed for QEMU and base pages, ${describeKib(availableKib)} available on this host, of these ${describeKib(claimedKib)} claimed and ${describeKib(floorKib)} left alone`;
+    }
     case 'insufficient-resources': {
       const need =
         refusal.guestCells > 1 ? `${refusal.guestCells} nodes needed, ${refusal.fittingNodes} can take a cell; ` : '';

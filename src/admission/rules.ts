@@ -1,5 +1,6 @@
 /** What the operator of a host decides about admission; the same for every request. */
 import { commonCpus, cpuSetOf, formatCpuSet, withoutCpus } from '../numa/cpu_set.ts';
+import type { PageSizePreference } from '../numa/pages.ts';
 import type { HostCell, NodePages } from './host_memory.ts';
 
 export type AdmissionRules = {
@@ -11,6 +12,12 @@ export type AdmissionRules = {
   readonly cpuDedicatedSet: readonly number[] | null;
   /** `spread` tries the node with most to give first, `pack` the one with least. */
   readonly strategy: 'spread' | 'pack';
+  /** Nova's `largest`, or `best-fit`, which leaves large pages to those who need them. */
+  readonly pageSizePreference: PageSizePreference;
+  /** Ordinary memory of a QEMU beside its guest's pages, in KiB. */
+  readonly overheadKib: number;
+  /** MemAvailable of the host that admission leaves alone, in KiB. */
+  readonly floorKib: number;
   /** Whether a guest that is shut off keeps its pages for its next start, or gives them back. */
   readonly shutOffInstances: 'keep' | 'release';
 };
@@ -21,6 +28,9 @@ export const DEFAULT_RULES: AdmissionRules = {
   cpuSharedSet: null,
   cpuDedicatedSet: null,
   strategy: 'spread',
+  pageSizePreference: 'largest',
+  overheadKib: 0,
+  floorKib: 0,
   shutOffInstances: 'keep',
 };
 

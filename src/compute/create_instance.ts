@@ -184,6 +184,7 @@ const REFUSAL_CLASSES: Readonly<Record<Refusal['reason'], ErrorClass>> = {
   'not-whole-pages': 'MemoryNotWholePages',
   'too-few-nodes': 'ComputeResourcesUnavailable',
   'insufficient-resources': 'ComputeResourcesUnavailable',
+  'host-memory': 'ComputeResourcesUnavailable',
 };
 
 function refusalError(refusal: Refusal): ComputeError {

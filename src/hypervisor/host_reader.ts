@@ -1,6 +1,7 @@
 /** Reads the host: its nodes once, its free pages whenever asked. */
 import type { FreePool, HostMemory, NodePages } from '../admission/host_memory.ts';
 import { readTopology, type HostTopology } from '../domain/read.ts';
+import { readAvailable, readReclaimable } from '../host/node_memory.ts';
 import { readPromisedPages } from '../host/promised_pages.ts';
 import type { LibvirtLink } from './libvirt_link.ts';
 
@@ -28,20 +29,30 @@ export class HostReader {
 
   /** Free pages per node (virNodeGetFreePages) and, where this is the host, promised pages, as of now. */
   async memory(): Promise<Omit<HostMemory, 'guests'>> {
-    const { nodes } = await this.topology();
+    const { nodes, basePageSizeKib } = await this.topology();
     // Before the free pages: a promised page that is touched in between is then missed in both, and counted as free in
     // neither. The other way round it would be free and no longer promised: a page too many.
     const promised = this.#isLocal ? readPromisedPages() : [];
+    // Page cache that is dropped between these readings counts twice; the floor of available memory bounds that.
+    const availableKib = this.#isLocal ? readAvailable() : null;
+    const reclaimable = this.#isLocal ? readReclaimable() : new Map<number, number>();
     const free = await Promise.all(freePagesCalls(nodes).map((call) => this.#freePages(call)));
     const freeOf = new Map(free.flat());
     const cells = nodes.map(({ node, cpus, siblings, memoryKib, pools }) => {
       const totalOf = (sizeKib: number) => pools.find((pool) => pool.pageSizeKib === sizeKib)?.totalPages ?? 0;
-      const pagesFree = (freeOf.get(node) ?? []).map(
-        (pool): FreePool => ({ ...pool, total: totalOf(pool.pageSizeKib) }),
-      );
+      const cachePages = Math.floor((reclaimable.get(node) ?? 0) / basePageSizeKib);
+      const pagesFree = (freeOf.get(node) ?? []).map(({ pageSizeKib, pages }): FreePool => {
+        const total = totalOf(pageSizeKib);
+        // Base pages: what the kernel would give up for a guest counts as free.
+        return {
+          pageSizeKib,
+          pages: pageSizeKib === basePageSizeKib ? Math.min(total, pages + cachePages) : pages,
+          total,
+        };
+      });
       return { node, cpus, siblings, memoryKib, free: pagesFree };
     });
-    return { cells, promised };
+    return { cells, promised, availableKib };
   }
 
   /** Pages there are: pools can grow and shrink, so this is asked anew. */

@@ -13,8 +13,20 @@ export type PoolShortfall = PagePool & {
   readonly needed: number | undefined;
 };
 
+/**
+ * Which of several page sizes that would do is taken. `largest` is Nova's. `best-fit` takes the smallest huge one, so that
+ * 1 GiB pages stay for guests that need them, and base pages last.
+ */
+export type PageSizePreference = 'largest' | 'best-fit';
+
 /** The chosen page size in KiB, or undefined where none of the allowed ones does. */
-export function choosePageSize(pools: readonly PagePool[], wish: PageSizeWish, memoryKib: number): number | undefined {
+export function choosePageSize(
+  pools: readonly PagePool[],
+  wish: PageSizeWish,
+  memoryKib: number,
+  preference: PageSizePreference = 'largest',
+): number | undefined {
+  if (preference === 'best-fit' && (wish === 'large' || wish === 'any')) return bestFit(pools, wish, memoryKib);
   const { leastKib, mostKib } = allowedSizes(pools, wish);
   let chosen = 0;
   for (const pool of pools) {
@@ -23,6 +35,12 @@ export function choosePageSize(pools: readonly PagePool[], wish: PageSizeWish, m
     if (candidate && memoryKib % sizeKib === 0 && memoryKib <= freePages(pool) * sizeKib) chosen = sizeKib;
   }
   return chosen === 0 ? undefined : chosen;
+}
+
+function bestFit(pools: readonly PagePool[], wish: 'large' | 'any', memoryKib: number): number | undefined {
+  const [base, ...huge] = pools.map((pool) => pool.sizeKib).toSorted((a, b) => a - b);
+  const sizes = wish === 'any' && base !== undefined ? [...huge, base] : huge;
+  return sizes.find((sizeKib) => choosePageSize(pools, sizeKib, memoryKib) !== undefined);
 }
 
 /** The counts of each allowed page size, in the cell's order: what to say where none was chosen. */

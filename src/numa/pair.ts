@@ -8,7 +8,7 @@ import type { CpuSet } from './cpu_set.ts';
 import type { GuestCell } from './guest_topology.ts';
 import { smallestPool, type HostCell } from './host_cell.ts';
 import type { HostView } from './host_view.ts';
-import { choosePageSize, poolShortfall, poolShortfalls, type PoolShortfall } from './pages.ts';
+import { choosePageSize, poolShortfall, poolShortfalls, type PageSizePreference, type PoolShortfall } from './pages.ts';
 import { choosePacking, pinTo, type PackingObstacle, type Pins } from './thread_packing.ts';
 
 const NO_PINS: Pins = { pins: [], reservedCpus: [] };
@@ -87,6 +87,7 @@ export type PairRules = {
   /** Whether a cell of a pinned guest may have no dedicated vCPU of its own. */
   readonly zeroPinnedCells: boolean;
   readonly emulatorOnFreeCore: boolean;
+  readonly pageSizePreference: PageSizePreference;
 };
 
 /**
@@ -97,7 +98,8 @@ export function judgePair(view: HostView, guest: GuestCell, reserve: number, rul
   const { cell } = view;
   // 0 asks for no size, as null does.
   const wish = guest.pageSize || null;
-  const pageSizeKib = wish === null ? null : choosePageSize(cell.pools, wish, guest.memoryKib);
+  const pageSizeKib =
+    wish === null ? null : choosePageSize(cell.pools, wish, guest.memoryKib, rules.pageSizePreference);
   if (pageSizeKib === undefined) return { accepted: false, hostCell: cell.id, reason: pagesReason(cell, guest) };
   const reason =
     (wish === null ? memoryReason(cell, guest) : undefined) ??

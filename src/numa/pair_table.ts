@@ -6,6 +6,7 @@ import type { EmulatorPolicy } from './cpu_policy.ts';
 import type { GuestCell, GuestTopology } from './guest_topology.ts';
 import type { HostCell } from './host_cell.ts';
 import { HostView } from './host_view.ts';
+import type { PageSizePreference } from './pages.ts';
 import { judgePair, type FitLimits, type PairRules, type PairVerdict } from './pair.ts';
 import { inTryOrder } from './try_order.ts';
 
@@ -25,6 +26,8 @@ export type FitOptions = {
    * answers is the default, what can be claimed is `true`.
    */
   readonly emulatorOnFreeCore?: boolean;
+  /** Nova's is `largest`. */
+  readonly pageSizePreference?: PageSizePreference;
 };
 
 /** What Nova 26 answers, right or wrong. */
@@ -60,7 +63,7 @@ export class PairTable {
   readonly #pack: boolean;
 
   constructor(guest: GuestTopology, host: readonly HostCell[], options: FitOptions) {
-    const { limits = null, pack = false } = options;
+    const { limits = null, pack = false, pageSizePreference = 'largest' } = options;
     const { zeroPinnedCells = NOVA_26.zeroPinnedCells, emulatorOnFreeCore = NOVA_26.emulatorOnFreeCore } = options;
     const asks: Ask[] = [];
     this.rows = guest.cells.map((cell) => ({ cell, ask: askOf(cell, guest.emulatorPolicy, asks) }));
@@ -69,7 +72,7 @@ export class PairTable {
     const { cpuPolicy, threadPolicy } = guest;
     const shared = cpuPolicy !== 'dedicated';
     const pinned = !shared || cpuPolicy === 'mixed';
-    this.rules = { pinned, shared, threadPolicy, limits, zeroPinnedCells, emulatorOnFreeCore };
+    this.rules = { pinned, shared, threadPolicy, limits, zeroPinnedCells, emulatorOnFreeCore, pageSizePreference };
     this.#pack = pack;
   }
 

@@ -75,6 +75,14 @@ const cpuSet = (about: string) =>
     .default('')
     .describe(about);
 
+const memoryMb = (about: string, standard: number) =>
+  z
+    .int()
+    .min(0)
+    .max(1024 ** 3)
+    .default(standard)
+    .describe(about);
+
 const admission = z.strictObject({
   default_mem_page_size: z
     .string()
@@ -96,6 +104,12 @@ const admission = z.strictObject({
     .enum(['spread', 'pack'])
     .default('spread')
     .describe('spread: the node with most to give first; pack: the one with least'),
+  page_size_preference: z
+    .enum(['largest', 'best-fit'])
+    .default('largest')
+    .describe('large and any: the largest page size that does, as Nova has it, or the smallest huge one (best-fit)'),
+  qemu_overhead_mb: memoryMb('ordinary memory that a QEMU needs beside the pages of its guest, in MiB', 128),
+  host_memory_floor_mb: memoryMb('MemAvailable that no start may take the host below, in MiB', 512),
   shut_off_instances: z
     .enum(['keep', 'release'])
     .default('keep')

@@ -190,3 +190,41 @@ test('pack takes the node with least to give', () => {
   const host = hostOf([30, 10, 20]);
   expect(fit(guestOf(8), accountOf(host, [], { strategy: 'pack' }))).toMatchObject({ placement: [{ node: 1 }] });
 });
+
+test('best-fit leaves 1 GiB pages to those who need them', () => {
+  const host = hostOf([1024], { free1G: [2] });
+  const size = (pages: number, pageSize: Parameters<typeof guestOf>[2]) => {
+    const result = fit(guestOf(pages, 1, pageSize), accountOf(host, [], { pageSizePreference: 'best-fit' }));
+    return result.fits ? result.placement[0]?.pageSizeKib : undefined;
+  };
+  expect(size(512, 'large')).toBe(MIB_2);
+  expect(size(1024, 'any')).toBe(MIB_2);
+  expect(size(512, GIB_1)).toBe(GIB_1);
+  // No longer enough small ones: the large ones are for this guest.
+  const drained = { ...hostOf([511], { free1G: [2] }) };
+  expect(fit(guestOf(512), accountOf(drained, [], { pageSizePreference: 'best-fit' }))).toMatchObject({
+    placement: [{ pageSizeKib: GIB_1, pages: 1 }],
+  });
+  expect(size(1025, 'any')).toBe(4);
+});
+
+test('ordinary memory: a QEMU needs some beside its pages, and the floor is left alone', () => {
+  const rules = { overheadKib: 1000, floorKib: 5000 };
+  const host = (availableKib: number | null) => ({ ...hostOf([64]), availableKib });
+  expect(fit(guestOf(8), accountOf(host(6000), [], rules)).fits).toBe(true);
+  const refused = fit(guestOf(8), accountOf(host(5999), [], rules));
+  expect(refused).toEqual({
+    fits: false,
+    refusal: { reason: 'host-memory', availableKib: 5999, claimedKib: 0, neededKib: 1000, floorKib: 5000 },
+  });
+  expect(!refused.fits && describeRefusal(refused.refusal)).toContain('1000 KiB of ordinary memory needed');
+  // Another one that is being started needs as much.
+  expect(fit(guestOf(8), accountOf(host(6999), onNode0(8), rules))).toMatchObject({
+    refusal: { reason: 'host-memory', claimedKib: 1000 },
+  });
+  // A guest on base pages needs its whole memory there.
+  expect(fit(guestOf(8, 1, 'small'), accountOf(host(6000), [], rules))).toMatchObject({
+    refusal: { reason: 'host-memory', neededKib: 1000 + 8 * MIB_2 },
+  });
+  expect(fit(guestOf(8), accountOf(host(null), [], rules)).fits).toBe(true);
+});

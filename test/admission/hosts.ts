@@ -28,6 +28,7 @@ export function hostOf(free2M: readonly number[], extra: { free1G?: number[]; pr
       ],
     })),
     promised: [{ pageSizeKib: MIB_2, pages: extra.promised2M ?? 0 }],
+    availableKib: 8 * GIB_1,
     guests: [],
   };
 }
