@@ -174,6 +174,10 @@ function admissionRules({ admission }: Settings): AdmissionRules {
     pageSizePreference: admission.page_size_preference,
     overheadKib: kibFromMib(admission.qemu_overhead_mb),
     floorKib: kibFromMib(admission.host_memory_floor_mb),
+    projectQuota: {
+      instances: admission.project_instances === 0 ? null : admission.project_instances,
+      pages: admission.project_pages.map(({ size_kib, count }) => ({ pageSizeKib: size_kib, pages: count })),
+    },
     shutOffInstances: admission.shut_off_instances,
   };
 }

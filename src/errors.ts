@@ -7,6 +7,7 @@ export const ERROR_CLASSES = {
   InstanceNotFound: 'no instance with that uuid on this host',
   InstanceConflict: 'the uuid is taken: by an instance made from a different request, or by a domain that is not ours',
   ComputeResourcesUnavailable: 'the host cannot take the instance now; details name node, page size and every count',
+  ProjectQuotaExceeded: 'the project has as many instances or pages on this host as it may have',
   MemoryPageSizeInvalid: 'hw:mem_page_size cannot be read',
   MemoryPageSizeForbidden: 'the image asks for a page size that the flavor does not leave open',
   MemoryPageSizeNotSupported: 'no node of this host has pages of the size asked for',

@@ -6,7 +6,10 @@
 import type { NodePages } from './host_memory.ts';
 import type { Placement } from './placement.ts';
 
-export type Claim = { readonly instanceUuid: string; readonly placement: Placement };
+/** Whose the claim is. */
+export type Claimant = { readonly instanceUuid: string; readonly projectId: string };
+
+export type Claim = Claimant & { readonly placement: Placement };
 
 /** Pages of all these claims. */
 export function claimedPages(claims: readonly Claim[]): readonly NodePages[] {
@@ -19,8 +22,8 @@ export class ClaimLedger {
   #ended = 0;
 
   /** Takes note of what was just admitted. */
-  add(instanceUuid: string, placement: Placement): Claim {
-    const claim: Claim = { instanceUuid, placement };
+  add({ instanceUuid, projectId }: Claimant, placement: Placement): Claim {
+    const claim: Claim = { instanceUuid, projectId, placement };
     this.#unsettled.add(claim);
     return claim;
   }

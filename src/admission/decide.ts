@@ -8,11 +8,12 @@
  *     to wait for that.
  * Between the two the request depends on starts under way, and has to be decided again when one settles.
  */
-import { claimedPages, type Claim } from './claims.ts';
+import { claimedPages, type Claim, type Claimant } from './claims.ts';
 import { fit } from './fit.ts';
 import { HostAccount } from './host_cells.ts';
 import { pagesOfSize, type HostMemory } from './host_memory.ts';
 import type { Placement } from './placement.ts';
+import { quotaRefusal } from './quota.ts';
 import type { Refusal } from './refusal.ts';
 import type { PlacementRequest } from './request.ts';
 import type { AdmissionRules } from './rules.ts';
@@ -28,13 +29,18 @@ export type Decision =
  * @param unsettled every claim that was unsettled at some moment while `host` was read.
  */
 export function decide(
+  claimant: Claimant,
   request: PlacementRequest,
   host: HostMemory,
   rules: AdmissionRules,
   unsettled: readonly Claim[],
 ): Decision {
   const certain = fit(request, new HostAccount(host, rules, unsettled, true));
-  if (certain.fits) return { outcome: 'admitted', placement: certain.placement };
+  if (certain.fits) {
+    const { placement } = certain;
+    const refusal = quotaRefusal(claimant, placement, rules.projectQuota, [...host.guests, ...unsettled]);
+    return refusal === undefined ? { outcome: 'admitted', placement } : { outcome: 'refused', refusal };
+  }
   if (unsettled.length === 0) return { outcome: 'refused', refusal: certain.refusal };
   const atBest = new HostAccount(withoutOwnPromises(host, unsettled), rules, unsettled, false);
   const possible = fit(request, atBest);

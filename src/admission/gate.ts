@@ -2,7 +2,7 @@
  * The gate: one request at a time is decided against a fresh reading of the host and the claims, and its claim is
  * noted before the next request is looked at. Starting guests happens outside the gate; only the decision is serial.
  */
-import type { Claim, ClaimLedger } from './claims.ts';
+import type { Claim, Claimant, ClaimLedger } from './claims.ts';
 import { decide } from './decide.ts';
 import type { HostMemory } from './host_memory.ts';
 import type { Placement } from './placement.ts';
@@ -36,12 +36,12 @@ export class AdmissionGate {
    * under way is decided again whenever one of them ends, until the settle timeout.
    * @throws what reading the host throws.
    */
-  async admit(instanceUuid: string, request: PlacementRequest): Promise<Admission> {
+  async admit(claimant: Claimant, request: PlacementRequest): Promise<Admission> {
     const { ledger, settleTimeoutMs } = this.#options;
     const deadline = performance.now() + settleTimeoutMs;
     for (;;) {
       const seen = ledger.endedCount;
-      const attempt = await this.#oneAtATime(() => this.#attempt(instanceUuid, request));
+      const attempt = await this.#oneAtATime(() => this.#attempt(claimant, request));
       if (attempt.outcome === 'admitted') return { admitted: true, placement: attempt.placement, claim: attempt.claim };
       const left = deadline - performance.now();
       const again = attempt.outcome === 'unsettled' && left > 0 && (await ledger.nextEnd(seen, left));
@@ -49,15 +49,15 @@ export class AdmissionGate {
     }
   }
 
-  async #attempt(instanceUuid: string, request: PlacementRequest) {
+  async #attempt(claimant: Claimant, request: PlacementRequest) {
     const { ledger, readHost, rules } = this.#options;
     // A claim that settles while the host is read may be in neither the claims after nor the count before: it counts.
     const before = ledger.unsettled();
     const host = await readHost();
     const unsettled = [...new Set([...before, ...ledger.unsettled()])];
-    const decision = decide(request, host, rules, unsettled);
+    const decision = decide(claimant, request, host, rules, unsettled);
     if (decision.outcome !== 'admitted') return decision;
-    return { ...decision, claim: ledger.add(instanceUuid, decision.placement) };
+    return { ...decision, claim: ledger.add(claimant, decision.placement) };
   }
 
   #oneAtATime<T>(work: () => Promise<T>): Promise<T> {

@@ -33,6 +33,7 @@ export type HostCell = {
 /** A guest of ours, running or not. */
 export type PlacedGuest = {
   readonly instanceUuid: string;
+  readonly projectId: string;
   readonly placement: Placement;
   /** Whether it has a process, so that the kernel counts its pages. */
   readonly isRunning: boolean;

@@ -6,6 +6,7 @@ import type { PairReason, PairRefusal } from '../numa/pair.ts';
 import type { FitMatrix, FitRow } from '../numa/pair_table.ts';
 import { describeKib } from '../units.ts';
 import type { HostAccount, MemoryRefusal, PageCounts } from './host_cells.ts';
+import type { QuotaRefusal } from './quota.ts';
 import type { PlacementRequest } from './request.ts';
 
 export type Shortfall =
@@ -30,6 +31,7 @@ export type Shortfall =
 
 export type Refusal =
   | MemoryRefusal
+  | QuotaRefusal
   | {
       readonly reason: 'page-size-not-supported';
       readonly pageSize: PageSizeWish;
@@ -148,6 +150,11 @@ export function describeRefusal(refusal: Refusal): string {
       return `the guest has ${refusal.guestCells} NUMA cells, this host ${refusal.hostNodes}: each cell needs a node of its own`;
     case 'not-whole-pages':
       return `the memory of guest cell ${refusal.guestCell}, ${refusal.memoryKib} KiB, is no multiple of a page of ${sizes(refusal.pageSizesKib)}`;
+    case 'project-quota': {
+      const { projectId, used, needed, quota } = refusal;
+      const what = refusal.what === 'instances' ? 'instances' : `pages of ${describeKib(refusal.pageSizeKib)}`;
+      return `project ${projectId} may have ${quota} ${what} on this host; it has ${used} and needs ${needed} more`;
+    }
     case 'host-memory': {
       const { availableKib, claimedKib, neededKib, floorKib } = refusal;
       return `${describeKib(neededKib)} of ordinary memory needed for QEMU and base pages, ${describeKib(availableKib)} available on this host, of these ${describeKib(claimedKib)} claimed and ${describeKib(floorKib)} left alone`;

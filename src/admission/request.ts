@@ -50,9 +50,13 @@ export function readPlacementRequest(
   const errors = [...foreign, ...(read.ok ? [] : read.errors)];
   if (!read.ok || errors.length > 0) return { ok: false, errors };
   const topology = read.request.topology ?? oneCell(flavor);
+  return { ok: true, request: { ...read.request, topology: withPageSizes(topology, defaultPageSize) } };
+}
+
+/** The guest with the host's default page size where it asks for none. */
+export function withPageSizes(topology: GuestTopology, defaultPageSize: string): GuestTopology {
   const standard = readDefaultPageSize(defaultPageSize) ?? 'large';
-  const cells = topology.cells.map((cell) => ({ ...cell, pageSize: cell.pageSize || standard }));
-  return { ok: true, request: { ...read.request, topology: { ...topology, cells } } };
+  return { ...topology, cells: topology.cells.map((cell) => ({ ...cell, pageSize: cell.pageSize || standard })) };
 }
 
 /** Reads the setting; undefined where the text is no page size, or asks for none. */

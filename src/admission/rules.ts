@@ -3,6 +3,12 @@ import { commonCpus, cpuSetOf, formatCpuSet, withoutCpus } from '../numa/cpu_set
 import type { PageSizePreference } from '../numa/pages.ts';
 import type { HostCell, NodePages } from './host_memory.ts';
 
+export type ProjectQuota = {
+  readonly instances: number | null;
+  /** Sizes that are not named are not bounded. */
+  readonly pages: readonly { readonly pageSizeKib: number; readonly pages: number }[];
+};
+
 export type AdmissionRules = {
   /** Pages that no instance gets. */
   readonly reserved: readonly NodePages[];
@@ -18,6 +24,8 @@ export type AdmissionRules = {
   readonly overheadKib: number;
   /** MemAvailable of the host that admission leaves alone, in KiB. */
   readonly floorKib: number;
+  /** What one project may have on this host; null: as much as there is. */
+  readonly projectQuota: ProjectQuota;
   /** Whether a guest that is shut off keeps its pages for its next start, or gives them back. */
   readonly shutOffInstances: 'keep' | 'release';
 };
@@ -31,6 +39,7 @@ export const DEFAULT_RULES: AdmissionRules = {
   pageSizePreference: 'largest',
   overheadKib: 0,
   floorKib: 0,
+  projectQuota: { instances: null, pages: [] },
   shutOffInstances: 'keep',
 };
 

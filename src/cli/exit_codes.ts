@@ -18,7 +18,7 @@ Exit codes:
   0  done
   1  internal error
   2  wrong arguments, settings or request
-  3  refused: the host cannot take the instance; the message has the numbers
+  3  refused: the host cannot take the instance, or not as many as a plan was for; the message has the numbers
   4  no such instance
   5  the uuid is taken by another instance
   6  nobody answers: broker, host or hypervisor cannot be reached`;
@@ -26,6 +26,7 @@ Exit codes:
 const BY_CLASS: Readonly<Record<string, number>> = {
   ComputeResourcesUnavailable: EXIT.refused,
   MemoryPageSizeNotSupported: EXIT.refused,
+  ProjectQuotaExceeded: EXIT.refused,
   InstanceNotFound: EXIT.notFound,
   InstanceConflict: EXIT.conflict,
   HypervisorUnavailable: EXIT.unreachable,
@@ -34,10 +35,16 @@ const BY_CLASS: Readonly<Record<string, number>> = {
   HypervisorError: EXIT.internal,
 };
 
+/** The answer was given, and it is that what was wanted does not fit. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
 /** The code for an error; every other class of the API says that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof RemoteError) return BY_CLASS[error.className] ?? EXIT.usage;
   if (error instanceof ComputeError) return BY_CLASS[error.errorClass] ?? EXIT.internal;
+  if (error instanceof RefusedError) return EXIT.refused;
   if (error instanceof SettingsError) return EXIT.usage;
   const unreachable = [BrokerUnavailableError, MessagingTimeout, UnroutableError];
   return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;

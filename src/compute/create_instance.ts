@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import type { AdmissionGate } from '../admission/gate.ts';
 import type { ClaimLedger } from '../admission/claims.ts';
 import { describeRefusal, type Refusal } from '../admission/refusal.ts';
-import { readPlacementRequest, type PlacementRequest } from '../admission/request.ts';
+import type { PlacementRequest } from '../admission/request.ts';
 import { findImage, ImageUnusableError, type Image } from '../images/image_store.ts';
 import type { GuestTuning, Instance, InstanceRequest } from '../instance.ts';
 import { UndoStack } from '../undo.ts';
@@ -14,6 +14,7 @@ import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError, type ErrorClass } from '../errors.ts';
 import type { EventSink, InstanceMoment, RequestContext } from './events.ts';
 import { Phases } from './phases.ts';
+import { placementRequestOf } from './placement_request.ts';
 import { holdingsMismatch } from './verify.ts';
 
 export type CreateInstanceDeps = {
@@ -84,7 +85,10 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
   const { request, undo, log, phases } = job;
   const image = await imageOf(request, deps.imagesPath);
 
-  const admission = await deps.gate.admit(request.uuid, job.placementRequest);
+  const admission = await deps.gate.admit(
+    { instanceUuid: request.uuid, projectId: request.projectId },
+    job.placementRequest,
+  );
   if (!admission.admitted) throw refusalError(admission.refusal);
   undo.push('claim', () => deps.ledger.end(admission.claim));
   const instance: Instance = {
@@ -124,16 +128,6 @@ async function verify(driver: ComputeDriver, instance: Instance, log: Logger): P
   if (mismatch.length > 0) {
     throw new ComputeError('InstanceSpawnFailed', `the guest did not get its pages: ${mismatch.join('; ')}`, { held });
   }
-}
-
-function placementRequestOf(request: InstanceRequest, defaultPageSize: string): PlacementRequest {
-  const result = readPlacementRequest(request.flavor, request.imageProperties, defaultPageSize);
-  if (result.ok) return result.request;
-  const [first] = result.errors;
-  if (first === undefined) throw new Error('a request was refused without an error');
-  // The class is the first one's, which is Nova's answer; the message has them all.
-  const message = result.errors.map((error) => error.message).join('; ');
-  throw new ComputeError(first.errorClass, message, { field: first.field, errors: result.errors });
 }
 
 function tuningOf({ topology, realtimeVcpus, lockedMemory }: PlacementRequest): GuestTuning {
@@ -185,6 +179,7 @@ const REFUSAL_CLASSES: Readonly<Record<Refusal['reason'], ErrorClass>> = {
   'too-few-nodes': 'ComputeResourcesUnavailable',
   'insufficient-resources': 'ComputeResourcesUnavailable',
   'host-memory': 'ComputeResourcesUnavailable',
+  'project-quota': 'ProjectQuotaExceeded',
 };
 
 function refusalError(refusal: Refusal): ComputeError {

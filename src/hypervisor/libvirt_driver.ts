@@ -317,7 +317,7 @@ export class LibvirtDriver implements ComputeDriver {
       // An unfinished one without a process is a build that failed and waits to be taken back: it is to get nothing.
       record === undefined || (!isRunning && record.launchedAt === null)
         ? []
-        : [{ instanceUuid: record.uuid, placement: record.placement, isRunning }],
+        : [{ instanceUuid: record.uuid, projectId: record.projectId, placement: record.placement, isRunning }],
     );
   }
 

@@ -110,6 +110,15 @@ const admission = z.strictObject({
     .describe('large and any: the largest page size that does, as Nova has it, or the smallest huge one (best-fit)'),
   qemu_overhead_mb: memoryMb('ordinary memory that a QEMU needs beside the pages of its guest, in MiB', 128),
   host_memory_floor_mb: memoryMb('MemAvailable that no start may take the host below, in MiB', 512),
+  project_instances: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('instances that one project may have on this host; 0: any number'),
+  project_pages: z
+    .array(z.strictObject({ size_kib: z.int().min(4), count: z.int().min(0) }))
+    .default([])
+    .describe('pages per size that one project may have on this host, such as [{ size_kib: 1048576, count: 8 }]'),
   shut_off_instances: z
     .enum(['keep', 'release'])
     .default('keep')

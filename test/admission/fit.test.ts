@@ -151,7 +151,7 @@ test('a dedicated guest gets CPUs that no other guest has, and takes what its po
   const first = fit(dedicated([0], 'isolate'), accountOf(host));
   expect(first).toMatchObject({ fits: true, placement: [{ pins: [{ vcpu: 0, cpu: 0 }], takenCpus: [0, 1] }] });
   const placement = first.fits ? first.placement : [];
-  const busy = { ...host, guests: [{ instanceUuid: 'first', placement, isRunning: true }] };
+  const busy = { ...host, guests: [{ instanceUuid: 'first', projectId: 'p', placement, isRunning: true }] };
   expect(fit(dedicated([0, 1]), accountOf(busy))).toMatchObject({
     fits: true,
     placement: [
@@ -177,7 +177,7 @@ test('CPU sets: dedicated guests get the one, the others run on the other', () =
 });
 
 test('a guest that is shut off keeps its pages, or gives them back where the operator wants that', () => {
-  const off = { instanceUuid: 'off', placement: [placedCell({ pages: 16 })], isRunning: false };
+  const off = { instanceUuid: 'off', projectId: 'p', placement: [placedCell({ pages: 16 })], isRunning: false };
   const host = { ...hostOf([64]), guests: [off] };
   const refused = fit(guestOf(49), accountOf(host));
   expect(refused).toMatchObject({ refusal: { shortfalls: [{ kept: 16 }] } });
@@ -208,23 +208,24 @@ test('best-fit leaves 1 GiB pages to those who need them', () => {
   expect(size(1025, 'any')).toBe(4);
 });
 
+const withAvailable = (availableKib: number | null) => ({ ...hostOf([64]), availableKib });
+
 test('ordinary memory: a QEMU needs some beside its pages, and the floor is left alone', () => {
   const rules = { overheadKib: 1000, floorKib: 5000 };
-  const host = (availableKib: number | null) => ({ ...hostOf([64]), availableKib });
-  expect(fit(guestOf(8), accountOf(host(6000), [], rules)).fits).toBe(true);
-  const refused = fit(guestOf(8), accountOf(host(5999), [], rules));
+  expect(fit(guestOf(8), accountOf(withAvailable(6000), [], rules)).fits).toBe(true);
+  const refused = fit(guestOf(8), accountOf(withAvailable(5999), [], rules));
   expect(refused).toEqual({
     fits: false,
     refusal: { reason: 'host-memory', availableKib: 5999, claimedKib: 0, neededKib: 1000, floorKib: 5000 },
   });
   expect(!refused.fits && describeRefusal(refused.refusal)).toContain('1000 KiB of ordinary memory needed');
   // Another one that is being started needs as much.
-  expect(fit(guestOf(8), accountOf(host(6999), onNode0(8), rules))).toMatchObject({
+  expect(fit(guestOf(8), accountOf(withAvailable(6999), onNode0(8), rules))).toMatchObject({
     refusal: { reason: 'host-memory', claimedKib: 1000 },
   });
   // A guest on base pages needs its whole memory there.
-  expect(fit(guestOf(8, 1, 'small'), accountOf(host(6000), [], rules))).toMatchObject({
+  expect(fit(guestOf(8, 1, 'small'), accountOf(withAvailable(6000), [], rules))).toMatchObject({
     refusal: { reason: 'host-memory', neededKib: 1000 + 8 * MIB_2 },
   });
-  expect(fit(guestOf(8), accountOf(host(null), [], rules)).fits).toBe(true);
+  expect(fit(guestOf(8), accountOf(withAvailable(null), [], rules)).fits).toBe(true);
 });

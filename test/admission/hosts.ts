@@ -40,7 +40,7 @@ export function accountOf(
   rules: Partial<AdmissionRules> = {},
 ): HostAccount {
   const ledger = new ClaimLedger();
-  for (const pages of claimed) ledger.add(`claim ${pages.node}`, [placedCell(pages)]);
+  for (const pages of claimed) ledger.add({ instanceUuid: `claim ${pages.node}`, projectId: 'p' }, [placedCell(pages)]);
   return new HostAccount(host, { ...DEFAULT_RULES, ...rules }, ledger.unsettled(), true);
 }
 

@@ -180,7 +180,7 @@ test('a build that an agent before did not finish is taken back at start', async
 test('get_host counts what is free, claimed and held', async () => {
   const { compute, ledger } = coreOf([64, 32]);
   await compute.createInstance(requestOf(16), CONTEXT);
-  ledger.add('under way', [placedCell({ node: 1, pages: 5 })]);
+  ledger.add({ instanceUuid: 'under way', projectId: 'p' }, [placedCell({ node: 1, pages: 5 })]);
   const { nodes, instances } = await compute.getHost();
   expect(instances).toBe(1);
   expect(nodes.map((node) => node.pools.find((pool) => pool.pageSizeKib === 2048))).toEqual([

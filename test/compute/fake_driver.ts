@@ -40,6 +40,7 @@ export class FakeDriver implements ComputeDriver {
     await sleep(1);
     const guests = [...this.guests.values()].map(({ instance }) => ({
       instanceUuid: instance.uuid,
+      projectId: instance.projectId,
       placement: instance.placement,
       isRunning: true,
     }));

@@ -27,7 +27,7 @@ test('per node, numbers with gaps', () => {
     writeFileSync(join(root, `node${node}`, 'meminfo'), meminfo(node));
   }
   writeFileSync(join(root, 'online'), '0,3');
-  expect([...readReclaimable(root)].toSorted()).toEqual([
+  expect([...readReclaimable(root)].toSorted(([a], [b]) => a - b)).toEqual([
     [0, 2000248],
     [3, 2000248],
   ]);
