@@ -4,12 +4,14 @@
 #   stop.sh [FOLDER]    default /var/cache/hugenode/numa-lab
 set -euo pipefail
 run=${1:-/var/cache/hugenode/numa-lab}/run; [ ! -d "$run" ] || run=$(cd "$run" && pwd)
-end() { # PIDFILE TEXT: end the process if its command line carries TEXT
-  local p; [ -s "$1" ] && p=$(cat "$1") || return 1
-  mine() { [ -r "/proc/$p/cmdline" ] && tr '\0' ' ' < "/proc/$p/cmdline" | grep -qF -- "$2"; }
-  mine "$@" || { rm -f "$1"; return 1; }
-  kill "$p"; for _ in $(seq 50); do mine "$@" || break; sleep 0.1; done; if mine "$@"; then kill -9 "$p"; fi
-  rm -f "$1"; echo "stopped pid $p"
-}
-end "$run/qemu.pid" "$run/qemu.pid" || echo "not running"
-rm -f "$run/qmp.sock" "$run/port" "$run"/mon.*
+# By the command line too: pids are reused.
+ours() { [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' < "/proc/$pid/cmdline" | grep -qF -- "$run/qemu.pid"; }
+if pid=$(cat "$run/qemu.pid" 2>/dev/null) && [ -n "$pid" ] && ours; then
+  kill "$pid"
+  for _ in $(seq 50); do ours || break; sleep 0.1; done
+  if ours; then kill -9 "$pid"; fi
+  echo "stopped pid $pid"
+else
+  echo "not running"
+fi
+rm -f "$run"/qemu.pid "$run/qmp.sock" "$run/port" "$run"/mon.*
