@@ -1,9 +1,11 @@
 /** `npm run bench`: figures as a table and as JSON; exit code 1 where one is above its bound. Bench alone, not a test. */
 import { decideVirtType } from '../../integration/virt_type.ts';
 import { runAgent } from './agent_run.ts';
+import { benchAdmission } from './admission.ts';
 import { benchCreate } from './create.ts';
 import { figureTable, isWithin, type Figure } from './figures.ts';
 import { benchLibvirt } from './libvirt/main.ts';
+import { benchNuma } from './numa/main.ts';
 import { benchStart, memoryFigure } from './start.ts';
 
 const CREATES = 30;
@@ -19,7 +21,7 @@ try {
   await agent.close();
 }
 
-figures.push(...(await benchLibvirt(virtType)));
+figures.push(await benchAdmission(), ...(await benchNuma()), ...(await benchLibvirt(virtType)));
 
 process.stdout.write(
   `${JSON.stringify({ node: process.version, virtType, figures }, null, 2)}\n\n${figureTable(figures)}`,
