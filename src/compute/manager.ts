@@ -16,7 +16,9 @@ import type { EventSink, RequestContext } from './events.ts';
 import { describeHost, type HostReport } from './host_report.ts';
 import { InstanceLanes } from './instance_lanes.ts';
 import { Leftovers } from './leftovers.ts';
+import { readHostAccount } from './host_account.ts';
 import { reportPageHolders } from './page_holders_report.ts';
+import { planInstance, type PlanReport, type PlanWish } from './plan_instance.ts';
 
 export type ComputeManagerOptions = {
   readonly driver: ComputeDriver;
@@ -94,6 +96,13 @@ export class ComputeManager {
     });
     // A walk over all processes of the host: only for those who want to know.
     return ask.holders ? { ...report, holders: reportPageHolders(await driver.getPageHolders()) } : report;
+  }
+
+  /** How many such instances would be admitted now, where, and why not one more. Takes nothing. @throws {ComputeError} */
+  async planInstance(wish: PlanWish): Promise<PlanReport> {
+    const { driver, ledger, rules, defaultPageSize } = this.#options;
+    const account = await readHostAccount(() => driver.readHostMemory(), ledger, rules);
+    return planInstance(wish, { cells: account.cells(), rules, defaultPageSize });
   }
 
   /**
