@@ -6,7 +6,16 @@ import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
 import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
 import { parseArgs, withFaults } from './faults.ts';
-import { createInstanceArgs, hostArgs, instanceArgs, instanceRequestOf, noArgs } from './schemas.ts';
+import { viewPlan } from './plan_views.ts';
+import {
+  createInstanceArgs,
+  hostArgs,
+  instanceArgs,
+  instanceRequestOf,
+  noArgs,
+  planInstanceArgs,
+  planWishOf,
+} from './schemas.ts';
 import { viewHost, viewInstance } from './views.ts';
 
 export const API_VERSION = '1.1';
@@ -39,6 +48,10 @@ export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
       get_host: async (request) => {
         const ask = parseArgs(hostArgs, request.method, request.args);
         return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION));
+      },
+      plan_instance: async (request) => {
+        const args = parseArgs(planInstanceArgs, request.method, request.args);
+        return withFaults(async () => viewPlan(await compute.planInstance(planWishOf(args))));
       },
     },
   };

@@ -4,12 +4,15 @@
  */
 import { z } from 'zod';
 import { IMAGE_ID } from '../images/image_store.ts';
+import type { PlanWish } from '../compute/plan_instance.ts';
 import type { InstanceRequest } from '../instance.ts';
 
 /** Largest figures that mean anything; beyond them a request is a mistake, not a wish. */
 const MOST_VCPUS = 4096;
 const MOST_MEMORY_MB = 1024 ** 3;
 const MOST_DISK_GB = 1024 ** 2;
+/** Instances whose places are listed one by one in one answer. */
+const MOST_PLANNED = 1000;
 
 /** Printable, well-formed text that XML can hold; `<>&"'` are as good as any other character. */
 const text = z
@@ -53,6 +56,15 @@ export const noArgs = z.strictObject({});
 /** `holders` came with 1.1. */
 export const hostArgs = z.strictObject({ holders: z.boolean().default(false) });
 
+/** Since 1.1. The flavor as create_instance takes it, so that the same one can be asked about. */
+export const planInstanceArgs = z.strictObject({
+  flavor: flavor.partial({ name: true }),
+  image_properties: textMap.default({}),
+  count: z.int().min(1).max(MOST_PLANNED).default(1),
+  fill: z.boolean().default(false),
+});
+
+export type PlanInstanceArgs = z.output<typeof planInstanceArgs>;
 export type CreateInstanceArgs = z.output<typeof createInstanceArgs>;
 
 /** The request as the core knows it. */
@@ -73,5 +85,14 @@ export function instanceRequestOf(args: CreateInstanceArgs): InstanceRequest {
     imageId: args.image,
     imageProperties: args.image_properties,
     metadata: args.metadata,
+  };
+}
+
+/** The question as the core knows it. */
+export function planWishOf({ flavor: asked, image_properties, count, fill }: PlanInstanceArgs): PlanWish {
+  return {
+    flavor: { vcpus: asked.vcpus, memoryMib: asked.memory_mb, extraSpecs: asked.extra_specs },
+    imageProperties: image_properties,
+    count: fill ? 'fill' : count,
   };
 }

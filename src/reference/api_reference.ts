@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { API_VERSION } from '../api/endpoint.ts';
 import { ERROR_MODULE } from '../api/faults.ts';
-import { createInstanceArgs, hostArgs, instanceArgs, noArgs } from '../api/schemas.ts';
+import { planView } from '../api/plan_views.ts';
+import { createInstanceArgs, hostArgs, instanceArgs, noArgs, planInstanceArgs } from '../api/schemas.ts';
 import { hostView, instanceView } from '../api/views.ts';
 import { ERROR_CLASSES } from '../errors.ts';
 
@@ -32,6 +33,18 @@ const METHODS = [
       'cannot be asked; `unreadable` lists processes that hold pages and may not be looked into.',
     args: hostArgs,
     result: hostView,
+  },
+  {
+    name: 'plan_instance',
+    about:
+      'Since 1.1. How many such instances the host would admit now, where each would be, and why not one more; claims and ' +
+      'starts nothing, so by the time of a create_instance the host may be another. With `fill` as many as fit are counted ' +
+      '(`count` does not matter then; `at_least` says that counting ended at a bound) and `nodes` is what they would have ' +
+      'together; without it `instances` has each one. `refusal` is null where all fit, else it is of the next one: every ' +
+      'guest cell on every node, and `advice` is what would make room for that one alone. `shut_off_instances` says whether ' +
+      'the pages of instances that are shut off were counted as taken.',
+    args: planInstanceArgs,
+    result: planView,
   },
 ] as const;
 
@@ -83,26 +96,40 @@ export function errorsReference(): string {
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
+type FieldRow = { readonly path: string; readonly type: string; readonly isRequired: boolean };
+
 function fieldTable(schema: JsonSchema): string[] {
   const rows = fieldRows(schema, '');
   if (rows.length === 0) return [schema.type === 'null' ? '`null`' : 'none'];
-  return ['', '| field | type | required |', '| --- | --- | --- |', ...rows];
+  const lines = rows.map(({ path, type, isRequired }) => `| ${path} | ${type} | ${isRequired ? 'yes' : 'no'} |`);
+  return ['', '| field | type | required |', '| --- | --- | --- |', ...lines];
 }
 
-function fieldRows(schema: JsonSchema, prefix: string): string[] {
+function fieldRows(schema: JsonSchema, prefix: string): FieldRow[] {
+  if (schema.anyOf !== undefined) return rowsOfKinds(schema.anyOf, prefix);
   const { items } = schema;
   if (typeof items === 'object' && !Array.isArray(items)) return fieldRows(items, `${prefix}[]`);
   const required = new Set(schema.required);
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     if (typeof field === 'boolean') return [];
     const path = prefix === '' ? name : `${prefix}.${name}`;
-    const below = fieldRows(field, path);
-    return [`| ${path} | ${typeOf(field)} | ${required.has(name) ? 'yes' : 'no'} |`, ...below];
+    return [{ path, type: typeOf(field), isRequired: required.has(name) }, ...fieldRows(field, path)];
+  });
+}
+
+/** What may be of several kinds has the fields of all of them; one that not every kind has is not required. */
+function rowsOfKinds(schemas: readonly JsonSchema[], prefix: string): FieldRow[] {
+  const kinds = schemas.filter((kind) => kind.type !== 'null').map((kind) => fieldRows(kind, prefix));
+  return [...new Set(kinds.flat().map(({ path }) => path))].map((path) => {
+    const rows = kinds.flat().filter((row) => row.path === path);
+    const type = [...new Set(rows.map((row) => row.type))].join(', ');
+    return { path, type, isRequired: rows.length === kinds.length && rows.every((row) => row.isRequired) };
   });
 }
 
 function typeOf(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.const !== undefined) return String(schema.const);
   if (schema.enum !== undefined) return schema.enum.map(String).join(', ');
   if (schema.type === 'array') return 'list';
   const format = schema.format === undefined ? '' : ` (${schema.format})`;
@@ -110,5 +137,5 @@ function typeOf(schema: JsonSchema): string {
     schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER ? `, from ${schema.minimum}` : '';
   const most = schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER ? ` to ${schema.maximum}` : '';
   const length = schema.maxLength === undefined ? '' : `, ${schema.minLength ?? 0} to ${schema.maxLength} characters`;
-  return `${String(schema.type)}${format}${least}${most}${length}`;
+  return `${[schema.type].flat().join(' or ')}${format}${least}${most}${length}`;
 }

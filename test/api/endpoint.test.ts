@@ -2,10 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { API_VERSION, apiEndpoint } from '../../src/api/endpoint.ts';
 import { ERROR_MODULE } from '../../src/api/faults.ts';
+import { planView } from '../../src/api/plan_views.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
 import { RemoteFault, type Handler } from '../../src/rpc/index.ts';
 import { isCompatible } from '../../src/rpc/dispatch.ts';
 import { coreOf } from '../compute/core.ts';
+import { placedCell } from '../domain/instances.ts';
 
 function apiOf(pools = [64]) {
   const core = coreOf(pools);
@@ -67,6 +69,87 @@ test('get_host tells who holds the pages where it is asked to, and takes no othe
   });
   await expect(call('get_host', { holders: 'yes' })).rejects.toMatchObject({ className: 'InvalidRequest' });
   await expect(call('get_host', { holder: true })).rejects.toMatchObject({ className: 'InvalidRequest' });
+});
+
+test('plan_instance: how many fit, where, why not one more; nothing is claimed', async () => {
+  const { call, driver, ledger, events } = apiOf([64, 40]);
+  const asked = { flavor: { vcpus: 1, memory_mb: 64 } };
+  expect(await call('plan_instance', asked)).toEqual({
+    shut_off_instances: 'keep',
+    wanted: 1,
+    fits: 1,
+    instances: [{ cells: [expect.objectContaining({ guest_cell: 0, node: 0, page_size_kib: 2048, pages: 32 })] }],
+    refusal: null,
+    advice: [],
+  });
+  expect(await call('plan_instance', { ...asked, count: 4 })).toMatchObject({
+    wanted: 4,
+    fits: 3,
+    refusal: { code: 'no-host-cell', pairs: [{ node: 0 }, { node: 1, reason: { code: 'pages' } }] },
+    advice: [{ kind: 'free-pages', free: [{ node: 1, page_size_kib: 2048, pages: 24 }] }],
+  });
+  expect(planView.parse(await call('plan_instance', { ...asked, fill: true }))).toMatchObject({
+    shut_off_instances: 'keep',
+    fits: 3,
+    at_least: false,
+    nodes: [
+      { node: 0, pages: 64 },
+      { node: 1, pages: 32 },
+    ],
+  });
+  expect([driver.spawned, events, ledger.unsettled()]).toEqual([0, [], []]);
+});
+
+test('plan_instance counts what is claimed, and agrees with create_instance', async () => {
+  const { call, ledger } = apiOf([64]);
+  const claim = ledger.add({ instanceUuid: 'starting', projectId: 'p' }, [placedCell({ pages: 40 })]);
+  const asked = { flavor: { vcpus: 1, memory_mb: 64 } };
+  expect(await call('plan_instance', asked)).toMatchObject({
+    fits: 0,
+    advice: [{ text: expect.stringMatching(/^free 8 pages of 2 MiB/) }],
+  });
+  ledger.end(claim);
+  expect(await call('plan_instance', asked)).toMatchObject({ fits: 1 });
+  await call('create_instance', flavor({ memory_mb: 64 }));
+  expect(await call('plan_instance', { ...asked, fill: true })).toMatchObject({ fits: 1 });
+});
+
+test('plan_instance: every answer that it gives is one that our client reads', async () => {
+  const { call } = apiOf([64, 8]);
+  const specs = [{}, { 'hw:numa_nodes': '2' }, { 'hw:numa_nodes': '3' }, { 'hw:mem_page_size': '1GB' }];
+  const policies = [{}, { 'hw:cpu_policy': 'dedicated', 'hw:emulator_threads_policy': 'isolate' }];
+  for (const extra_specs of specs.flatMap((one) => policies.map((other) => ({ ...one, ...other })))) {
+    for (const ask of [{ count: 40 }, { fill: true }]) {
+      const answer = await call('plan_instance', { flavor: { vcpus: 6, memory_mb: 36, extra_specs }, ...ask });
+      expect(planView.parse(JSON.parse(JSON.stringify(answer)))).toEqual(answer);
+    }
+  }
+});
+
+test('the default page size stands in for what an alternative leaves open', async () => {
+  const { call } = apiOf([64, 64]);
+  const asked = { flavor: { vcpus: 2, memory_mb: 256, extra_specs: { 'hw:numa_nodes': '1' } } };
+  expect(await call('plan_instance', asked)).toMatchObject({
+    advice: expect.arrayContaining([
+      expect.objectContaining({
+        field: 'hw:numa_nodes',
+        value: '2',
+        cells: [expect.objectContaining({ page_size_kib: 2048 }), expect.objectContaining({ page_size_kib: 2048 })],
+      }),
+    ]),
+  });
+});
+
+test.each([
+  ['InvalidRequest', { count: 0 }],
+  ['InvalidRequest', { count: 1001 }],
+  ['InvalidRequest', { fill: 'yes' }],
+  ['InvalidRequest', { uuid: UUID }],
+  ['UnsupportedExtraSpec', { image_properties: { hw_disk_bus: 'scsi' } }],
+  ['MemoryPageSizeInvalid', { flavor: { vcpus: 1, memory_mb: 1, extra_specs: { 'hw:mem_page_size': '2mb' } } }],
+])('plan_instance: %s of %j', async (className, over) => {
+  const asked = { flavor: { vcpus: 1, memory_mb: 2 }, ...over };
+  await expect(apiOf().call('plan_instance', asked)).rejects.toMatchObject({ className, module: ERROR_MODULE });
 });
 
 test('clients of 1.0 are served', () => {
