@@ -1,6 +1,7 @@
 /** One host's API as the command line uses it: the answers are checked like anything that comes from outside. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { planView, type PlanView } from '../api/plan_views.ts';
 import { hostView, instanceView, type HostView, type InstanceView } from '../api/views.ts';
 import { createLogger } from '../log.ts';
 import { BrokerConnection, RpcClient } from '../rpc/index.ts';
@@ -64,6 +65,10 @@ export class HostClient {
   /** As {@link getHost}, with who holds the pages. */
   async getHostWithHolders(): Promise<HostView> {
     return hostView.parse(await this.#call('get_host', { holders: true }, '1.1'));
+  }
+
+  async planInstance(args: Record<string, unknown>): Promise<PlanView> {
+    return planView.parse(await this.#call('plan_instance', args, '1.1'));
   }
 
   /** Asks for the oldest minor that has what is asked, so that agents of an older release answer too. */

@@ -1,11 +1,11 @@
 /** The command line: what it takes, and which verb it calls. Results go to standard output, errors to standard error. */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { RemoteError } from '../rpc/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
-import { EXIT, EXIT_HELP, exitCodeOf } from './exit_codes.ts';
+import { EXIT, EXIT_HELP, RefusedError, exitCodeOf } from './exit_codes.ts';
 import type { HostClient } from './host_client.ts';
 
 const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
@@ -36,6 +36,7 @@ function buildProgram(): Command {
     .exitOverride();
   addServe(program);
   addCreate(program);
+  addPlan(program);
   addInstanceVerbs(program);
   addHostVerbs(program);
   return program;
@@ -76,6 +77,24 @@ function addCreate(program: Command): void {
       ask(program, async (client, tables) => {
         const instance = await client.createInstance(createArgs(options));
         return { json: instance, text: tables.instanceTable(instance) };
+      }),
+    );
+}
+
+function addPlan(program: Command): void {
+  program
+    .command('plan')
+    .description('ask how many such instances the host would take, where, and why not one more; takes nothing')
+    .requiredOption('--memory-mb <MiB>', 'memory', wholeNumber)
+    .option('--vcpus <number>', 'vCPUs', wholeNumber, 1)
+    .option('--spec <key=value>', 'extra spec, such as hw:mem_page_size=2MB; may be given several times', collect, [])
+    .addOption(new Option('--count <number>', 'how many are wanted (default: 1)').argParser(wholeNumber))
+    .addOption(new Option('--fill', 'count how many fit').conflicts('count'))
+    .addHelpText('after', example('hugenode plan --memory-mb 2048 --vcpus 2 --spec hw:mem_page_size=2MB --fill'))
+    .action((options: PlanOptions) =>
+      ask(program, async (client) => {
+        const { planAnswer } = await import('./plan_answer.ts');
+        return planAnswer(await client.planInstance(planArgs(options)));
       }),
     );
 }
@@ -131,7 +150,12 @@ function addHostVerbs(program: Command): void {
     );
 }
 
-type Answer = { json: unknown; text: string };
+type Answer = {
+  readonly json: unknown;
+  readonly text: string;
+  /** Why the exit code is to say that it does not fit. */
+  readonly refused?: string | undefined;
+};
 
 /** Asks the host and prints the answer. Loaded here and not above: the agent needs none of it, nor this the agent. */
 async function ask(
@@ -144,10 +168,15 @@ async function ask(
   const client = await HostClient.open(settings, options.host ?? settings.host);
   try {
     const answer = await work(client, tables);
-    process.stdout.write(options.json === true ? `${JSON.stringify(answer.json, null, 2)}\n` : answer.text);
+    print(answer, options);
   } finally {
     await client.close();
   }
+}
+
+function print({ json, text, refused }: Answer, options: GlobalOptions): void {
+  process.stdout.write(options.json === true ? `${JSON.stringify(json, null, 2)}\n` : text);
+  if (refused !== undefined) throw new RefusedError(refused);
 }
 
 function readSettings(options: GlobalOptions): Settings {
@@ -186,6 +215,12 @@ function createArgs(options: CreateOptions): Record<string, unknown> {
     image: options.image ?? null,
     metadata: pairs(options.metadata),
   };
+}
+
+type PlanOptions = { memoryMb: number; vcpus: number; spec: string[]; count?: number; fill?: boolean };
+
+function planArgs({ memoryMb, vcpus, spec, count = 1, fill = false }: PlanOptions): Record<string, unknown> {
+  return { flavor: { vcpus, memory_mb: memoryMb, extra_specs: pairs(spec) }, count, fill };
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EXIT, exitCodeOf } from '../../src/cli/exit_codes.ts';
+import { EXIT, RefusedError, exitCodeOf } from '../../src/cli/exit_codes.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
 import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../../src/rpc/index.ts';
 import { SettingsError } from '../../src/settings/load.ts';
@@ -17,6 +17,7 @@ test.each([
   [new BrokerUnavailableError('x'), EXIT.unreachable],
   [new MessagingTimeout('id', 'x'), EXIT.unreachable],
   [new UnroutableError('e', 'k'), EXIT.unreachable],
+  [new RefusedError('x'), EXIT.refused],
   [new TypeError('x'), EXIT.internal],
 ])('%s', (error, code) => {
   expect(exitCodeOf(error)).toBe(code);
