@@ -12,10 +12,9 @@ import {
   DomainUndefineFlags,
   ErrorCode,
   GetAllDomainStatsFlags,
-  ListAllDomainsFlags,
   type Domain,
 } from 'node-libvirt';
-import type { HostMemory, NodePages, PlacedGuest } from '../admission/host_memory.ts';
+import type { HostMemory, NodePages } from '../admission/host_memory.ts';
 import type {
   AvailableResource,
   ComputeDriver,
@@ -25,7 +24,6 @@ import type {
   PageHolders,
 } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
-import { readDomain } from '../domain/read.ts';
 import { recordElement } from '../domain/metadata.ts';
 import { RECORD_NAMESPACE, RECORD_PREFIX } from '../domain/record.ts';
 import { renderDomain } from '../domain/render.ts';
@@ -35,11 +33,13 @@ import type { Instance } from '../instance.ts';
 import type { Logger } from '../log.ts';
 import { UndoStack } from '../undo.ts';
 import { GuestProcesses } from './guest_processes.ts';
+import { GuestRecords } from './guest_records.ts';
 import { HostReader } from './host_reader.ts';
 import { instanceFiles, listFolders, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
-import { hasLibvirtCode, isLocal, LibvirtLink } from './libvirt_link.ts';
+import { absentIsUndefined, hasLibvirtCode, isLocal, LibvirtLink } from './libvirt_link.ts';
 import { pageHoldersOf } from './page_holders.ts';
 import { Slots } from './slots.ts';
+import { spawnError } from './spawn_error.ts';
 import { balloonOf, powerStateOf } from './statistics.ts';
 
 export type LibvirtDriverOptions = {
@@ -67,11 +67,6 @@ const LIBVIRT_LOG_PATH = '/var/log/libvirt/qemu';
 /** libvirt gives up on a QEMU that does not die at once; Nova asks again three times too (error 38, errno EBUSY). */
 const DESTROY_ATTEMPTS = 3;
 
-type Found =
-  | { readonly is: 'absent' }
-  | { readonly is: 'ours'; readonly instance: Instance }
-  | { readonly is: 'foreign'; readonly name: string };
-
 export class LibvirtDriver implements ComputeDriver {
   readonly #options: LibvirtDriverOptions;
   readonly #starts: LibvirtLink;
@@ -82,8 +77,7 @@ export class LibvirtDriver implements ComputeDriver {
   readonly #processes: GuestProcesses;
   /** Whether the guests run on this machine. */
   readonly #isLocal: boolean;
-  /** Records of finished instances: only we write them, and a finished one changes no more. */
-  readonly #records = new Map<string, Instance>();
+  readonly #records: GuestRecords;
   readonly #listeners: LifecycleListener[] = [];
 
   constructor(options: LibvirtDriverOptions) {
@@ -103,6 +97,7 @@ export class LibvirtDriver implements ComputeDriver {
       },
     });
     this.#isLocal = isLocal(uri);
+    this.#records = new GuestRecords(this.#questions, (uuid) => this.#domainName(uuid));
     this.#host = new HostReader(this.#questions, this.#isLocal);
     this.#processes = new GuestProcesses(this.#isLocal ? options.pidPath : undefined, log);
   }
@@ -129,7 +124,7 @@ export class LibvirtDriver implements ComputeDriver {
     const memory = await this.#host.memory();
     // After the free pages: a guest that ends in between has then its pages in neither, and is seen as shut off, so they
     // are kept and not given away. The other way round they would be free and wanted by nobody.
-    return { ...memory, guests: await this.#placedGuests() };
+    return { ...memory, guests: await this.#records.placedGuests() };
   }
 
   async getAvailableResource(): Promise<AvailableResource> {
@@ -167,7 +162,7 @@ export class LibvirtDriver implements ComputeDriver {
           instance: instance.uuid,
         });
       }
-      throw spawnError(error);
+      throw await spawnError(error, instance, () => this.readHostMemory());
     }
   }
 
@@ -192,12 +187,12 @@ export class LibvirtDriver implements ComputeDriver {
         both,
       ),
     );
-    this.#records.set(instance.uuid, instance);
+    this.#records.remember(instance);
   }
 
   async destroy(uuid: string): Promise<boolean> {
     const domain = this.#domainOf(uuid);
-    const found = await this.#lookUp(domain);
+    const found = await this.#records.lookUp(domain);
     // A domain that is not ours, or whose record cannot be read, is left alone with all that it uses.
     if (found.is === 'foreign') return false;
     if (found.is === 'ours') await this.#endDomain(domain);
@@ -208,7 +203,7 @@ export class LibvirtDriver implements ComputeDriver {
   async removeStrays(): Promise<void> {
     const { instancesPath, log } = this.#options;
     for (const uuid of await listFolders(instancesPath)) {
-      if ((await this.#lookUp(this.#domainOf(uuid))).is !== 'absent') continue;
+      if ((await this.#records.lookUp(this.#domainOf(uuid))).is !== 'absent') continue;
       log.warn('removing the files of a guest that is not there any more', { instance: uuid });
       await removeFolder(instanceFiles(instancesPath, uuid));
     }
@@ -216,13 +211,15 @@ export class LibvirtDriver implements ComputeDriver {
 
   async getInfo(uuid: string): Promise<GuestInfo | undefined> {
     const domain = this.#domainOf(uuid);
-    return this.#infoOf(domain, await this.#recordOf(domain));
+    return this.#infoOf(domain, await this.#records.of(domain));
   }
 
   async listGuests(): Promise<readonly GuestInfo[]> {
     const domains = await this.#questions.use((connection) => connection.listAllDomains(0));
-    this.#forgetAllBut(domains);
-    const infos = await Promise.all(domains.map(async (domain) => this.#infoOf(domain, await this.#recordOf(domain))));
+    this.#records.forgetAllBut(domains);
+    const infos = await Promise.all(
+      domains.map(async (domain) => this.#infoOf(domain, await this.#records.of(domain))),
+    );
     return infos.filter((info) => info !== undefined);
   }
 
@@ -244,7 +241,7 @@ export class LibvirtDriver implements ComputeDriver {
   }
 
   async #statisticsOf(domain: Domain, params: Readonly<Record<string, unknown>>): Promise<GuestStatistics | undefined> {
-    const instance = await this.#recordOf(domain);
+    const instance = await this.#records.of(domain);
     // While a build is under way the guest is not yet sold.
     if (instance === undefined || instance.launchedAt === null) return undefined;
     const balloon = balloonOf(params);
@@ -263,7 +260,7 @@ export class LibvirtDriver implements ComputeDriver {
     if (instance === undefined) return undefined;
     const state = await absentIsUndefined(this.#questions.use((connection) => connection.domain.getState(domain)));
     if (state === undefined) {
-      this.#records.delete(domain.uuid);
+      this.#records.forget(domain.uuid);
       return undefined;
     }
     return {
@@ -274,58 +271,6 @@ export class LibvirtDriver implements ComputeDriver {
     };
   }
 
-  /** The instance of a domain; undefined for one that is absent or not ours. */
-  async #recordOf(domain: Domain): Promise<Instance | undefined> {
-    // Another agent on this host has a prefix of its own; its guests are none of ours, whatever they carry.
-    if (domain.name !== this.#domainName(domain.uuid)) return undefined;
-    const known = this.#records.get(domain.uuid);
-    if (known !== undefined) return known;
-    const found = await this.#lookUp(domain);
-    return found.is === 'ours' ? found.instance : undefined;
-  }
-
-  /** Asks libvirt what there is under a uuid: nothing, a guest of ours, or a domain that is none of our business. */
-  async #lookUp(domain: Domain): Promise<Found> {
-    const xml = await absentIsUndefined(this.#questions.use((connection) => connection.domain.getXMLDesc(domain)));
-    if (xml === undefined) {
-      this.#records.delete(domain.uuid);
-      return { is: 'absent' };
-    }
-    const { name, instance } = readDomain(xml);
-    if (instance === undefined || instance.uuid !== domain.uuid || name !== this.#domainName(domain.uuid)) {
-      return { is: 'foreign', name };
-    }
-    // An unfinished record is about to change: what was read may be older than what was saved meanwhile.
-    if (instance.launchedAt !== null) this.#records.set(domain.uuid, instance);
-    return { is: 'ours', instance };
-  }
-
-  /** Guests of ours with a process, and without one. */
-  async #placedGuests(): Promise<PlacedGuest[]> {
-    const list = (flags: number) => this.#questions.use((connection) => connection.listAllDomains(flags));
-    const [active, inactive] = await Promise.all([
-      list(ListAllDomainsFlags.ACTIVE),
-      list(ListAllDomainsFlags.INACTIVE),
-    ]);
-    const guests = [active, inactive].flatMap((domains) =>
-      domains.map(async (domain) => ({
-        record: await this.#recordOf(domain),
-        isRunning: domains === active,
-      })),
-    );
-    return (await Promise.all(guests)).flatMap(({ record, isRunning }) =>
-      // An unfinished one without a process is a build that failed and waits to be taken back: it is to get nothing.
-      record === undefined || (!isRunning && record.launchedAt === null)
-        ? []
-        : [{ instanceUuid: record.uuid, projectId: record.projectId, placement: record.placement, isRunning }],
-    );
-  }
-
-  #forgetAllBut(domains: readonly Domain[]): void {
-    const present = new Set(domains.map((domain) => domain.uuid));
-    for (const uuid of this.#records.keys()) if (!present.has(uuid)) this.#records.delete(uuid);
-  }
-
   /** Stops and undefines a domain, and waits until its process has given its memory back. */
   async #endDomain(domain: Domain): Promise<void> {
     const pid = await this.#processes.pidOf(this.#domainName(domain.uuid), domain.uuid);
@@ -333,7 +278,7 @@ export class LibvirtDriver implements ComputeDriver {
     const keepNothing =
       DomainUndefineFlags.MANAGED_SAVE | DomainUndefineFlags.SNAPSHOTS_METADATA | DomainUndefineFlags.NVRAM;
     await absentIsUndefined(this.#changes.use((connection) => connection.domain.undefineFlags(domain, keepNothing)));
-    this.#records.delete(domain.uuid);
+    this.#records.forget(domain.uuid);
     if (pid !== undefined) await this.#processes.gone(pid);
   }
 
@@ -389,7 +334,7 @@ export class LibvirtDriver implements ComputeDriver {
 
   /** To libvirt, defining over a domain with the same name and uuid is changing it; to us it is a conflict. */
   async #assertUuidIsFree(uuid: string): Promise<void> {
-    const found = await this.#lookUp(this.#domainOf(uuid));
+    const found = await this.#records.lookUp(this.#domainOf(uuid));
     if (found.is === 'absent') return;
     const name = found.is === 'foreign' ? found.name : this.#domainName(uuid);
     throw new ComputeError('InstanceConflict', `the uuid ${uuid} belongs to the domain ${name}`, { domain: name });
@@ -408,22 +353,5 @@ export class LibvirtDriver implements ComputeDriver {
 
   #domainName(uuid: string): string {
     return this.#options.domainPrefix + uuid;
-  }
-}
-
-/** Whatever goes wrong on the way to a running guest is a failed spawn to the caller; its cause is for the log. */
-function spawnError(error: unknown): ComputeError {
-  if (error instanceof ComputeError && error.errorClass !== 'HypervisorError') return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  const details = error instanceof ComputeError ? error.details : {};
-  return new ComputeError('InstanceSpawnFailed', `the guest could not be started: ${reason}`, details, error);
-}
-
-async function absentIsUndefined<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (hasLibvirtCode(error, ErrorCode.NO_DOMAIN)) return undefined;
-    throw error;
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CallTimeoutError,
   connect,
+  ErrorCode,
   LibvirtError,
   ConnectionClosedError,
   ProtocolError,
@@ -145,4 +146,14 @@ function unavailable(error: unknown): ComputeError {
   if (error instanceof ComputeError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new ComputeError('HypervisorUnavailable', `libvirt does not answer: ${reason}`, {}, error);
+}
+
+/** The answer of a call about a domain, or undefined where there is none. */
+export async function absentIsUndefined<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (hasLibvirtCode(error, ErrorCode.NO_DOMAIN)) return undefined;
+    throw error;
+  }
 }

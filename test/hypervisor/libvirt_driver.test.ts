@@ -107,7 +107,7 @@ test('a QEMU that dies at its start leaves no domain and no folder', async () =>
   libvirtd.script(Procedures.DOMAIN_CREATE_WITH_FLAGS, (call) =>
     call.fail({ message: 'unable to map backing store for guest RAM' }),
   );
-  await expect(driver.spawn(instance, null)).rejects.toMatchObject({ errorClass: 'InstanceSpawnFailed' });
+  await expect(driver.spawn(instance, null)).rejects.toMatchObject({ errorClass: 'ComputeResourcesUnavailable' });
   expect(changes).toEqual(['define', 'destroy', 'undefine']);
   expect(defined).toBeUndefined();
   expect(existsSync(folder())).toBe(false);
