@@ -6,6 +6,7 @@
  */
 import { commonCpus, cpuSetOf, withoutCpus, type CpuSet } from '../numa/cpu_set.ts';
 import type { HostCell as FitCell } from '../numa/host_cell.ts';
+import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
 import { claimedPages, type Claim } from './claims.ts';
 import {
   pagesOfSize,
@@ -94,14 +95,31 @@ export class HostAccount {
     const { overheadKib, floorKib } = this.rules;
     if (availableKib === null) return undefined;
     const neededKib = overheadKib + this.#ordinaryKib(placement);
-    const claimedKib = this.#starting.reduce((sum, started) => sum + overheadKib + this.#ordinaryKib(started), 0);
+    const claimedKib = this.#claimedKib();
     if (availableKib - claimedKib - neededKib >= floorKib) return undefined;
     return { reason: 'host-memory', availableKib, claimedKib, neededKib, floorKib };
   }
 
+  /** The same bound as numbers, for plans of many guests; null where it is not known. */
+  ordinaryMemory(): OrdinaryMemory | null {
+    const { availableKib } = this.host;
+    if (availableKib === null) return null;
+    const { overheadKib, floorKib } = this.rules;
+    return { leftKib: availableKib - this.#claimedKib() - floorKib, overheadKib, basePageSizeKib: this.#smallestKib() };
+  }
+
+  /** Of ordinary memory, for guests that are being started. */
+  #claimedKib(): number {
+    return this.#starting.reduce((sum, started) => sum + this.rules.overheadKib + this.#ordinaryKib(started), 0);
+  }
+
+  #smallestKib(): number {
+    return Math.min(...this.host.cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib)));
+  }
+
   /** What a guest takes beside the hugepage pools. */
   #ordinaryKib(placement: Placement): number {
-    const smallestKib = Math.min(...this.host.cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib)));
+    const smallestKib = this.#smallestKib();
     return placement.reduce((sum, cell) => (cell.pageSizeKib > smallestKib ? sum : sum + cell.memoryKib), 0);
   }
 

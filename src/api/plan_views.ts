@@ -48,7 +48,7 @@ const reason = z.object({
 
 const refusal = z
   .object({
-    code: z.enum(['too-few-host-cells', 'no-host-cell', 'not-together', 'not-claimable']),
+    code: z.enum(['too-few-host-cells', 'no-host-cell', 'not-together', 'not-claimable', 'host-memory']),
     text: z.string(),
     /** Every guest cell on every node. */
     pairs: z

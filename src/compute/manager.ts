@@ -102,7 +102,7 @@ export class ComputeManager {
   async planInstance(wish: PlanWish): Promise<PlanReport> {
     const { driver, ledger, rules, defaultPageSize } = this.#options;
     const account = await readHostAccount(() => driver.readHostMemory(), ledger, rules);
-    return planInstance(wish, { cells: account.cells(), rules, defaultPageSize });
+    return planInstance(wish, { cells: account.cells(), memory: account.ordinaryMemory(), rules, defaultPageSize });
   }
 
   /**

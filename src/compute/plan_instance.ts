@@ -7,7 +7,8 @@ import { withPageSizes } from '../admission/request.ts';
 import type { AdmissionRules } from '../admission/rules.ts';
 import type { HostCell } from '../numa/host_cell.ts';
 import { alternativesOf } from '../plan/alternatives.ts';
-import { fillCount, planInstances } from '../plan/instances.ts';
+import { fillCount, FILL_LIMIT, planInstances } from '../plan/instances.ts';
+import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
 import { fillResult, planResult, type FillResult, type PlanResult } from '../plan/plan_result.ts';
 import { placementRequestOf, type PlacementWish } from './placement_request.ts';
 
@@ -19,6 +20,8 @@ export type PlanWish = PlacementWish & {
 /** What of a host decides the answer. */
 export type PlanHost = {
   readonly cells: readonly HostCell[];
+  /** Null where it is not known. */
+  readonly memory: OrdinaryMemory | null;
   readonly rules: AdmissionRules;
   /** Where the request asks for none; as the setting has it. */
   readonly defaultPageSize: string;
@@ -32,7 +35,7 @@ export type PlanReport = {
 
 /** @throws {ComputeError} where the request is wrong, as create_instance does. */
 export function planInstance(wish: PlanWish, host: PlanHost): PlanReport {
-  const { cells, rules, defaultPageSize } = host;
+  const { cells, memory, rules, defaultPageSize } = host;
   const { topology } = placementRequestOf(wish, defaultPageSize);
   const alternatives = alternativesOf(wish.flavor, wish.imageProperties, cells).map(({ change, guest }) => ({
     change,
@@ -41,7 +44,7 @@ export function planInstance(wish: PlanWish, host: PlanHost): PlanReport {
   const options = fitOptions(rules);
   const result =
     wish.count === 'fill'
-      ? fillResult(fillCount(topology, cells, options, alternatives))
-      : planResult(planInstances(topology, cells, options, wish.count, alternatives));
+      ? fillResult(fillCount(topology, cells, options, alternatives, FILL_LIMIT, memory))
+      : planResult(planInstances(topology, cells, options, wish.count, alternatives, memory));
   return { result, shutOffInstances: rules.shutOffInstances };
 }

@@ -10,6 +10,7 @@ import type { FitMatrix, FitOptions } from '../numa/pair_table.ts';
 import { claim, type UsageError } from '../numa/usage.ts';
 import { wholePages } from '../units.ts';
 import { advise, type Advice, type Alternative } from './advice.ts';
+import { ordinaryKib, type OrdinaryMemory } from './ordinary_memory.ts';
 
 /** A guest that shares everything fits without end; nobody asks for more than this. */
 export const FILL_LIMIT = 10_000;
@@ -28,7 +29,9 @@ export type PlanStop =
    * It would be placed, and its CPUs could then not be had. Happens only with `emulatorOnFreeCore` off, where isolated
    * emulator threads are placed as Nova places them.
    */
-  | { readonly reason: 'not-claimable'; readonly error: UsageError };
+  | { readonly reason: 'not-claimable'; readonly error: UsageError }
+  /** The nodes would take it, and the host as a whole lacks ordinary memory for its QEMU and base pages. */
+  | { readonly reason: 'host-memory'; readonly neededKib: number; readonly leftKib: number };
 
 export type InstancesPlan = {
   readonly wanted: number;
@@ -65,6 +68,7 @@ export type Fill = {
 /**
  * Places up to `count` instances. Changes nothing.
  * @param alternatives what the request could be instead (alternatives.ts); the advice has those that fit.
+ * @param memory null where the host's ordinary memory is not known, and bounds nothing.
  */
 export function planInstances(
   guest: GuestTopology,
@@ -72,9 +76,11 @@ export function planInstances(
   options: FitOptions,
   count: number,
   alternatives: readonly Alternative[] = [],
+  memory: OrdinaryMemory | null = null,
 ): InstancesPlan {
   const placements: Placement[] = [];
   let now = host;
+  let leftKib = memory?.leftKib ?? Infinity;
   while (placements.length < count) {
     const result = fit(guest, now, options);
     if (!result.fits) {
@@ -82,6 +88,9 @@ export function planInstances(
       const advice = advise(guest, now, options, alternatives);
       return { wanted: count, placements, stop: { reason: 'refused', refusal: result.refusal, matrix, advice } };
     }
+    const neededKib = memory === null ? 0 : ordinaryKib(result.placement, memory);
+    if (neededKib > leftKib) return { wanted: count, placements, stop: { reason: 'host-memory', neededKib, leftKib } };
+    leftKib -= neededKib;
     const claimed = claim(now, guest, result.placement);
     if (!claimed.ok) return { wanted: count, placements, stop: { reason: 'not-claimable', error: claimed.error } };
     now = claimed.host;
@@ -97,8 +106,9 @@ export function fillCount(
   options: FitOptions,
   alternatives: readonly Alternative[] = [],
   limit = FILL_LIMIT,
+  memory: OrdinaryMemory | null = null,
 ): Fill {
-  const { placements, stop } = planInstances(guest, host, options, limit, alternatives);
+  const { placements, stop } = planInstances(guest, host, options, limit, alternatives, memory);
   return { count: placements.length, bounded: stop === null, nodes: foldByNode(placements, host), stop };
 }
 

@@ -6,7 +6,7 @@ import { describeFitRefusal } from '../numa/describe.ts';
 import type { FitRefusal, Placement } from '../numa/fit.ts';
 import type { FitMatrix } from '../numa/pair_table.ts';
 import type { Pin } from '../numa/thread_packing.ts';
-import { mibFromKib, wholePages } from '../units.ts';
+import { describeKib, mibFromKib, wholePages } from '../units.ts';
 import type { Advice } from './advice.ts';
 import { describeAdvice } from './describe_advice.ts';
 import type { Fill, InstancesPlan, PlanStop } from './instances.ts';
@@ -35,7 +35,7 @@ export type PlanPair = {
 };
 
 export type PlanRefusal = {
-  readonly code: FitRefusal['reason'] | 'not-claimable';
+  readonly code: FitRefusal['reason'] | 'not-claimable' | 'host-memory';
   readonly text: string;
   readonly pairs: readonly PlanPair[];
 };
@@ -129,6 +129,12 @@ function planCells(placement: Placement): readonly PlanCell[] {
 function planRefusal(stop: PlanStop | null): PlanRefusal | null {
   if (stop === null) return null;
   if (stop.reason === 'not-claimable') return { code: 'not-claimable', text: stop.error.message, pairs: [] };
+  if (stop.reason === 'host-memory') {
+    const { neededKib, leftKib } = stop;
+    const left = describeKib(Math.max(0, leftKib));
+    const text = `${describeKib(neededKib)} of ordinary memory needed for QEMU and base pages, ${left} left on this host`;
+    return { code: 'host-memory', text, pairs: [] };
+  }
   const { refusal, matrix } = stop;
   return { code: refusal.reason, text: describeFitRefusal(refusal), pairs: planPairs(matrix) };
 }
