@@ -14,13 +14,19 @@ export function instanceTable(instance: InstanceView): string {
     ['project, user', `${instance.project_id}, ${instance.user_id}`],
     ...instance.placement.map((cell) => [
       `guest cell ${cell.guest_cell}`,
-      `node ${cell.node}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)}, vCPU ${cell.vcpus.join(', ')}`,
+      `node ${cell.node}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)}, vCPU ${cell.vcpus.map((vcpu) => vcpuOf(cell, vcpu)).join(', ')}`,
     ]),
     ['created', instance.created_at],
     ['launched', instance.launched_at ?? '-'],
     ['domain', instance.domain_name],
     ['console', instance.console_log],
   ]);
+}
+
+/** A vCPU that has a CPU of its own is shown with it. */
+function vcpuOf({ pins }: InstanceView['placement'][number], vcpu: number): string {
+  const pin = pins.find((candidate) => candidate.vcpu === vcpu);
+  return pin === undefined ? `${vcpu}` : `${vcpu} on CPU ${pin.cpu}`;
 }
 
 export function instancesTable(instances: readonly InstanceView[]): string {
@@ -47,13 +53,14 @@ export function hostTable(host: HostView): string {
         pool.claimed,
         pool.reserved,
         pool.held_by_instances,
+        pool.kept_for_shut_off,
       ].map(String),
     ),
   );
   const promised = host.promised.filter((entry) => entry.pages > 0);
   return [
     `${host.host}: API ${host.api_version}, ${host.instances} instances\n`,
-    grid([['NODE', 'PAGE', 'TOTAL', 'FREE', 'CLAIMED', 'RESERVED', 'HELD'], ...rows]),
+    grid([['NODE', 'PAGE', 'TOTAL', 'FREE', 'CLAIMED', 'RESERVED', 'HELD', 'KEPT'], ...rows]),
     ...promised.map(
       (entry) => `of the free pages of ${describeKib(entry.page_size_kib)}, ${entry.pages} are promised to mappings\n`,
     ),

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import { hostTable } from '../../src/cli/tables.ts';
+import { viewInstance } from '../../src/api/views.ts';
+import { hostTable, instanceTable } from '../../src/cli/tables.ts';
 import type { HoldersView, HostView } from '../../src/api/views.ts';
+
+import { instanceOf, placedCell } from '../domain/instances.ts';
 
 const UUID = '46b5e582-9784-4efc-9a0f-360244828e3f';
 const host = (holders?: HoldersView): HostView => ({
@@ -42,4 +45,14 @@ test('holders: none, not asked for, and not to be had', () => {
   expect(hostTable(host({ available: true, pools: [none], unreadable: [] }))).toContain('nobody holds a page');
   expect(hostTable(host())).not.toContain('hold');
   expect(hostTable(host({ available: false, pools: [], unreadable: [] }))).toContain('cannot be told');
+});
+
+test('an instance shows the CPUs that are its own, and a host what is kept for those that are shut off', () => {
+  const cell = { ...placedCell({ vcpus: [0, 1] }), pins: [{ vcpu: 1, cpu: 5 }] };
+  const instance = instanceOf({ placement: [cell] });
+  const info = { instance, powerState: 'running', domainName: 'd', consoleLogPath: '/c' } as const;
+  expect(instanceTable(viewInstance(info, 'cmp1'))).toContain('64 pages of 2 MiB, vCPU 0, 1 on CPU 5');
+  const poolView = { page_size_kib: 2048, total: 9, free: 8, claimed: 7, reserved: 6, held_by_instances: 5 };
+  const nodes = [{ node: 0, cpus: [0], pools: [{ ...poolView, kept_for_shut_off: 4 }] }];
+  expect(hostTable({ ...host(), nodes })).toMatch(/HELD │ KEPT [^]*│ 9 +│ 8 +│ 7 +│ 6 +│ 5 +│ 4 /);
 });
