@@ -80,7 +80,7 @@ test('durable queues, as amqp_durable_queues of oslo.messaging has them', async 
 test('--help has examples and the exit codes', async () => {
   const help = await runLauncher(['--help']);
   expect(help).toMatchObject({ code: 0 });
-  for (const word of ['serve', 'create', 'delete', 'show', 'list', 'host', '--set', 'Exit codes'])
+  for (const word of ['serve', 'create', 'plan', 'delete', 'show', 'list', 'host', '--set', 'Exit codes'])
     expect(help.stdout).toContain(word);
   expect((await runLauncher(['create', '--help'])).stdout).toContain('$ hugenode create --name web-1');
 });
