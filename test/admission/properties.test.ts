@@ -171,7 +171,7 @@ const caseArbitrary = (kinds: fc.Arbitrary<Kind>): fc.Arbitrary<Case> =>
         cells: fc.constant(cells),
         rules: rulesArbitrary(cells),
         seeds: fc.array(guestSeedArbitrary, { maxLength: 4 }),
-        promised: fc.tuple(fc.constantFrom(0, 0, 0, 1, 4), fc.constantFrom(0, 0, 0, 1)),
+        promised: fc.tuple(fc.constantFrom(0, 0, 1, 2, 3), fc.constantFrom(0, 0, 1)),
         availableKib: fc.constantFrom(null, null, null, 0, 1200, 3 * MIB_2, 8 * GIB_1),
         request: requestArbitrary(kinds),
       }),
