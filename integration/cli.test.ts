@@ -91,6 +91,8 @@ test('the commands of the README', async () => {
   expect(commands.map((words) => words.find((word) => !word.startsWith('-')))).toEqual([
     'host',
     'host',
+    'plan',
+    'plan',
     'create',
     'list',
     'show',
