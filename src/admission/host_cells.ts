@@ -161,6 +161,6 @@ function cpuSets(online: readonly number[], rules: AdmissionRules): { shared: Cp
   const { cpuSharedSet, cpuDedicatedSet } = rules;
   const all = cpuSetOf(online);
   if (cpuSharedSet === null && cpuDedicatedSet === null) return { shared: all, pinnable: all };
-  const pinnable = commonCpus(all, cpuDedicatedSet ?? []);
-  return { shared: withoutCpus(commonCpus(all, cpuSharedSet ?? []), pinnable), pinnable };
+  const pinnable = commonCpus(all, cpuSetOf(cpuDedicatedSet ?? []));
+  return { shared: withoutCpus(commonCpus(all, cpuSetOf(cpuSharedSet ?? [])), pinnable), pinnable };
 }

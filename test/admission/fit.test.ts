@@ -229,3 +229,16 @@ test('ordinary memory: a QEMU needs some beside its pages, and the floor is left
   });
   expect(fit(guestOf(8), accountOf(withAvailable(null), [], rules)).fits).toBe(true);
 });
+
+test('a guest that may have any page size gets huge ones where ordinary memory is short', () => {
+  const rules = { overheadKib: 1000, floorKib: 5000, strategy: 'pack' as const };
+  // The first node in the order of trying has base pages only.
+  const host = { ...hostOf([0, 64]), availableKib: 7000 };
+  expect(fit(guestOf(8, 1, 'any'), accountOf({ ...host, availableKib: GIB_1 }, [], rules))).toMatchObject({
+    placement: [{ node: 0, pageSizeKib: 4 }],
+  });
+  expect(fit(guestOf(8, 1, 'any'), accountOf(host, [], rules))).toMatchObject({
+    placement: [{ node: 1, pageSizeKib: MIB_2 }],
+  });
+  expect(fit(guestOf(65, 1, 'any'), accountOf(host, [], rules))).toMatchObject({ refusal: { reason: 'host-memory' } });
+});

@@ -401,7 +401,7 @@ test('(4) a guest on shared CPUs is admitted exactly when there is a way, and wa
   const seen = { admitted: 0, refused: 0, unsettled: 0 };
   fc.assert(
     fc.property(caseArbitrary(SHARED), (drawn) => {
-      // Where base pages are one way of several, the floor is asked about the first way only.
+      // Where base pages are one way of several, the floor is asked about the first way, and about huge pages alone.
       const isAny = drawn.request.topology.cells.some((cell) => cell.pageSize === 'any');
       const host = isAny ? { ...drawn.host, availableKib: null } : drawn.host;
       const one = { ...drawn, host };
