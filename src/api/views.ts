@@ -66,11 +66,37 @@ const holdersView = z.object({
   unreadable: z.array(holderName.extend({ hugetlb_kib: z.number() })),
 });
 
+/** The node as the agent's own decisions see it: all that a plan elsewhere needs. Since 1.1. */
+const capacityView = z.object({
+  shared_cpus: z.array(z.number()),
+  pinnable_cpus: z.array(z.number()),
+  pinned_cpus: z.array(z.number()),
+  siblings: z.array(z.array(z.number())),
+  memory_kib: z.number(),
+  memory_used_kib: z.number(),
+  shared_vcpus: z.number(),
+  pools: z.array(z.object({ page_size_kib: z.number(), total: z.number(), used: z.number(), reserved: z.number() })),
+});
+
+/** What the operator decided. Since 1.1. */
+const rulesView = z.object({
+  strategy: z.enum(['spread', 'pack']),
+  page_size_preference: z.enum(['largest', 'best-fit']),
+  cpu_shared_set: z.array(z.number()).nullable(),
+  cpu_dedicated_set: z.array(z.number()).nullable(),
+  default_mem_page_size: z.string(),
+  /** What guests may still take beside their pages; null where it is not known. */
+  ordinary_memory: z
+    .object({ left_kib: z.number(), overhead_kib: z.number(), base_page_size_kib: z.number() })
+    .nullable(),
+});
+
 export const hostView = z.object({
   host: z.string(),
   api_version: z.string(),
   instances: z.number(),
   shut_off_instances: z.enum(['keep', 'release']).default('keep'),
+  rules: rulesView.optional(),
   nodes: z.array(
     z.object({
       node: z.number(),
@@ -86,6 +112,7 @@ export const hostView = z.object({
           kept_for_shut_off: z.number().default(0),
         }),
       ),
+      capacity: capacityView.optional(),
     }),
   ),
   promised: z.array(z.object({ page_size_kib: z.number(), pages: z.number() })),
@@ -152,9 +179,11 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
     api_version: apiVersion,
     instances: report.instances,
     shut_off_instances: report.shutOffInstances,
-    nodes: report.nodes.map(({ node, cpus, pools }) => ({
+    rules: viewRules(report),
+    nodes: report.nodes.map(({ node, cpus, pools, capacity }) => ({
       node,
       cpus: [...cpus],
+      capacity: viewCapacity(capacity),
       pools: pools.map((pool) => ({
         page_size_kib: pool.pageSizeKib,
         total: pool.totalPages,
@@ -167,6 +196,34 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
     })),
     promised: report.promised.map(({ pageSizeKib, pages }) => ({ page_size_kib: pageSizeKib, pages })),
     ...(report.holders === undefined ? {} : { holders: viewHolders(report.holders) }),
+  };
+}
+
+function viewRules({ rules, defaultPageSize, memory }: HostReport): HostView['rules'] {
+  return {
+    strategy: rules.strategy,
+    page_size_preference: rules.pageSizePreference,
+    cpu_shared_set: rules.cpuSharedSet && [...rules.cpuSharedSet],
+    cpu_dedicated_set: rules.cpuDedicatedSet && [...rules.cpuDedicatedSet],
+    default_mem_page_size: defaultPageSize,
+    ordinary_memory: memory && {
+      left_kib: memory.leftKib,
+      overhead_kib: memory.overheadKib,
+      base_page_size_kib: memory.basePageSizeKib,
+    },
+  };
+}
+
+function viewCapacity(cell: HostReport['nodes'][number]['capacity']): HostView['nodes'][number]['capacity'] {
+  return {
+    shared_cpus: [...cell.sharedCpus],
+    pinnable_cpus: [...cell.pinnableCpus],
+    pinned_cpus: [...cell.pinnedCpus],
+    siblings: cell.siblings.map((core) => [...core]),
+    memory_kib: cell.memoryKib,
+    memory_used_kib: cell.memoryUsedKib,
+    shared_vcpus: cell.cpusUsed,
+    pools: cell.pools.map(({ sizeKib, total, used, reserved }) => ({ page_size_kib: sizeKib, total, used, reserved })),
   };
 }
 

@@ -1,7 +1,10 @@
 /** The answer to get_host. Pure. */
-import { pagesOfSize, pagesOn, type NodePages } from '../admission/host_memory.ts';
+import { pagesOn, type NodePages } from '../admission/host_memory.ts';
+import type { HostAccount } from '../admission/host_cells.ts';
 import type { AdmissionRules } from '../admission/rules.ts';
-import type { AvailableResource } from '../compute_driver.ts';
+import type { HostCell } from '../numa/host_cell.ts';
+import { entryAt } from '../numa/list.ts';
+import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
 import type { PageHoldersReport } from './page_holders_report.ts';
 
 export type PoolReport = {
@@ -26,7 +29,14 @@ export type HostReport = {
     readonly node: number;
     readonly cpus: readonly number[];
     readonly pools: readonly PoolReport[];
+    /** The node as fits see it. */
+    readonly capacity: HostCell;
   }[];
+  readonly rules: AdmissionRules;
+  /** Where a request asks for no page size. */
+  readonly defaultPageSize: string;
+  /** Null where it is not known. */
+  readonly memory: OrdinaryMemory | null;
   /** Promised by the kernel to mappings, host-wide: still among the free pages, and not to be had. */
   readonly promised: readonly { readonly pageSizeKib: number; readonly pages: number }[];
   /** Who holds the pages of the pools; absent where that was not asked. */
@@ -36,31 +46,41 @@ export type HostReport = {
 export type HostFacts = {
   readonly host: string;
   readonly instances: number;
-  readonly resource: AvailableResource;
-  readonly rules: AdmissionRules;
-  readonly claimed: readonly NodePages[];
+  readonly account: HostAccount;
+  /** Pages there are. */
+  readonly totals: readonly NodePages[];
   readonly held: readonly NodePages[];
-  readonly kept: readonly NodePages[];
+  readonly defaultPageSize: string;
 };
 
 export function describeHost(facts: HostFacts): HostReport {
-  const { cells, promised } = facts.resource.memory;
+  const { account, totals, held } = facts;
+  const { rules } = account;
+  const { cells, promised } = account.host;
+  const capacities = account.cells();
   return {
     host: facts.host,
     instances: facts.instances,
-    shutOffInstances: facts.rules.shutOffInstances,
-    nodes: cells.map(({ node, cpus, free }) => ({
-      node,
-      cpus,
-      pools: free.map(({ pageSizeKib }) => ({
-        pageSizeKib,
-        totalPages: pagesOn(facts.resource.totals, node, pageSizeKib),
-        freePages: pagesOfSize(free, pageSizeKib),
-        claimedPages: pagesOn(facts.claimed, node, pageSizeKib),
-        reservedPages: pagesOn(facts.rules.reserved, node, pageSizeKib),
-        heldPages: pagesOn(facts.held, node, pageSizeKib),
-        keptPages: pagesOn(facts.kept, node, pageSizeKib),
-      })),
+    shutOffInstances: rules.shutOffInstances,
+    rules,
+    defaultPageSize: facts.defaultPageSize,
+    memory: account.ordinaryMemory(),
+    nodes: cells.map((cell, at) => ({
+      node: cell.node,
+      cpus: cell.cpus,
+      capacity: entryAt(capacities, at),
+      pools: cell.free.map((pool) => {
+        const { free, claimed, reserved, kept } = account.countsOf(cell, pool);
+        return {
+          pageSizeKib: pool.pageSizeKib,
+          totalPages: pagesOn(totals, cell.node, pool.pageSizeKib),
+          freePages: free,
+          claimedPages: claimed,
+          reservedPages: reserved,
+          heldPages: pagesOn(held, cell.node, pool.pageSizeKib),
+          keptPages: kept,
+        };
+      }),
     })),
     promised,
   };

@@ -5,10 +5,11 @@
  */
 import type { AdmissionGate } from '../admission/gate.ts';
 import type { ClaimLedger } from '../admission/claims.ts';
-import { keptPages } from '../admission/host_cells.ts';
+import { HostAccount } from '../admission/host_cells.ts';
 import type { AdmissionRules } from '../admission/rules.ts';
 import type { InstanceRequest } from '../instance.ts';
 import type { Logger } from '../log.ts';
+import { readBesideClaims } from './beside_claims.ts';
 import { createInstance, isFinished } from './create_instance.ts';
 import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
@@ -16,7 +17,6 @@ import type { EventSink, RequestContext } from './events.ts';
 import { describeHost, type HostReport } from './host_report.ts';
 import { InstanceLanes } from './instance_lanes.ts';
 import { Leftovers } from './leftovers.ts';
-import { readHostAccount } from './host_account.ts';
 import { reportPageHolders } from './page_holders_report.ts';
 import { planInstance, type PlanReport, type PlanWish } from './plan_instance.ts';
 
@@ -80,17 +80,16 @@ export class ComputeManager {
 
   /** Nodes and pools, with what is free, claimed, reserved and held by our guests; and who holds the rest, where asked. */
   async getHost(ask: { readonly holders: boolean } = { holders: false }): Promise<HostReport> {
-    const { driver, ledger, rules, host } = this.#options;
+    const { driver, ledger, rules, host, defaultPageSize } = this.#options;
     const guests = await driver.listGuests();
     const running = guests.filter((guest) => guest.powerState !== 'shutdown' && guest.powerState !== 'crashed');
     const held = await Promise.all(running.map((guest) => driver.getHoldings(guest.instance.uuid)));
-    const resource = await driver.getAvailableResource();
+    const { value: resource, claims } = await readBesideClaims(ledger, () => driver.getAvailableResource());
     const report = describeHost({
       host,
-      resource,
-      rules,
-      kept: keptPages(resource.memory.guests, rules),
-      claimed: ledger.unsettledPages(),
+      account: new HostAccount(resource.memory, rules, claims, true),
+      totals: resource.totals,
+      defaultPageSize,
       held: held.flatMap((pages) => pages ?? []),
       instances: guests.length,
     });
@@ -101,7 +100,8 @@ export class ComputeManager {
   /** How many such instances would be admitted now, where, and why not one more. Takes nothing. @throws {ComputeError} */
   async planInstance(wish: PlanWish): Promise<PlanReport> {
     const { driver, ledger, rules, defaultPageSize } = this.#options;
-    const account = await readHostAccount(() => driver.readHostMemory(), ledger, rules);
+    const { value: memory, claims } = await readBesideClaims(ledger, () => driver.readHostMemory());
+    const account = new HostAccount(memory, rules, claims, true);
     return planInstance(wish, { cells: account.cells(), memory: account.ordinaryMemory(), rules, defaultPageSize });
   }
 

@@ -30,7 +30,9 @@ const METHODS = [
       'walk over all processes of the host: each page is counted with one process only, `also_mapped` are those counted ' +
       'with another one; `unexplained` are taken, and found with no process (files on a hugetlbfs that nobody maps, ' +
       'processes that cannot be seen or read); `promised` is host-wide. `available` is false where the kernel of the host ' +
-      'cannot be asked; `unreadable` lists processes that hold pages and may not be looked into.',
+      'cannot be asked; `unreadable` lists processes that hold pages and may not be looked into. ' +
+      '`rules` and `capacity` (since 1.1) are what `hugenode plan --inventory` works on, as decisions count it: memory in ' +
+      'KiB, `used` with what is promised, claimed and kept.',
     args: hostArgs,
     result: hostView,
   },
