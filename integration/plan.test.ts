@@ -1,8 +1,12 @@
 /** `hugenode plan` on the real host: what it says fits, does; and it takes nothing. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { fillPlanView, countPlanView } from '../src/api/plan_views.ts';
 import { hostView } from '../src/api/views.ts';
 import { AgentStage, flavorOf } from './agent.ts';
+import { runLauncher } from './agent_process.ts';
 import { poolCount } from './page_pool.ts';
 
 const SPEC = ['--spec', 'hw:mem_page_size=2MB', '--spec', 'hw:numa_nodes=1'];
@@ -69,4 +73,25 @@ test('a wrong request is the same as for create; a count and --fill exclude each
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toContain('MemoryPageSizeInvalid');
   expect(await stage.cli('plan', '--memory-mb', '80', '--fill', '--count', '2')).toMatchObject({ code: 2, stdout: '' });
+});
+
+test('a plan on a saved inventory is the plan of the host, and needs no broker', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hugenode-plan-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'host.json');
+  const { uuid } = await stage.create({ flavor: flavorOf(40) });
+  const asked = ['--memory-mb', '80', ...SPEC, '--count', '1000'];
+  const online = await stage.cli('--json', 'plan', ...asked);
+  await writeFile(file, (await stage.cli('--json', 'host')).stdout);
+  await stage.call('delete_instance', { uuid });
+
+  // Without any of the settings that lead to the agent.
+  const offline = await runLauncher(['--json', 'plan', ...asked, '--inventory', file]);
+  expect(offline).toEqual(online);
+  expect(countPlanView.parse(JSON.parse(offline.stdout)).fits).toBeGreaterThan(0);
+
+  await writeFile(file, '{"host": "x"}');
+  const wrong = await runLauncher(['plan', ...asked, '--inventory', file]);
+  expect(wrong).toMatchObject({ code: 2, stdout: '' });
+  expect(wrong.stderr).toContain('is no answer of «hugenode --json host»: api_version');
 });

@@ -90,13 +90,20 @@ function addPlan(program: Command): void {
     .option('--spec <key=value>', 'extra spec, such as hw:mem_page_size=2MB; may be given several times', collect, [])
     .addOption(new Option('--count <number>', 'how many are wanted (default: 1)').argParser(wholeNumber))
     .addOption(new Option('--fill', 'count how many fit').conflicts('count'))
+    .option('--inventory <file>', 'plan on a saved answer of «hugenode --json host»; no host is asked')
     .addHelpText('after', example('hugenode plan --memory-mb 2048 --vcpus 2 --spec hw:mem_page_size=2MB --fill'))
-    .action((options: PlanOptions) =>
-      ask(program, async (client) => {
-        const { planAnswer } = await import('./plan_answer.ts');
-        return planAnswer(await client.planInstance(planArgs(options)));
-      }),
-    );
+    .action(async (options: PlanOptions) => {
+      const { inventory } = options;
+      if (inventory === undefined) {
+        await ask(program, async (client) => {
+          const { planAnswer } = await import('./plan_answer.ts');
+          return planAnswer(await client.planInstance(planArgs(options)));
+        });
+      } else {
+        const { planOffline } = await import('./plan_offline.ts');
+        print(planOffline(inventory, planArgs(options)), program.opts<GlobalOptions>());
+      }
+    });
 }
 
 function addInstanceVerbs(program: Command): void {
@@ -217,7 +224,14 @@ function createArgs(options: CreateOptions): Record<string, unknown> {
   };
 }
 
-type PlanOptions = { memoryMb: number; vcpus: number; spec: string[]; count?: number; fill?: boolean };
+type PlanOptions = {
+  memoryMb: number;
+  vcpus: number;
+  spec: string[];
+  count?: number;
+  fill?: boolean;
+  inventory?: string;
+};
 
 function planArgs({ memoryMb, vcpus, spec, count = 1, fill = false }: PlanOptions): Record<string, unknown> {
   return { flavor: { vcpus, memory_mb: memoryMb, extra_specs: pairs(spec) }, count, fill };
