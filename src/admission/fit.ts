@@ -4,7 +4,7 @@
  */
 import { cpuSetOf } from '../numa/cpu_set.ts';
 import { fit as fitCells, type PlacedCell as FittedCell } from '../numa/fit.ts';
-import { smallestPool, type HostCell as FitCell } from '../numa/host_cell.ts';
+import { withoutBasePages, type HostCell as FitCell } from '../numa/host_cell.ts';
 import { touchedCores } from '../numa/usage.ts';
 import type { FitOptions } from '../numa/pair_table.ts';
 import type { HostAccount } from './host_cells.ts';
@@ -38,11 +38,6 @@ function fitOn(host: readonly FitCell[], request: PlacementRequest, account: Hos
   const placement = result.placement.map((fitted) => placedCell(fitted, request, host));
   const refusal = account.memoryRefusal(placement);
   return refusal === undefined ? { fits: true, placement } : { fits: false, refusal };
-}
-
-function withoutBasePages(cell: FitCell): FitCell {
-  const base = smallestPool(cell.pools);
-  return { ...cell, pools: cell.pools.map((pool) => (pool === base ? { ...pool, used: pool.total } : pool)) };
 }
 
 function placedCell(fitted: FittedCell, request: PlacementRequest, host: readonly FitCell[]): PlacedCell {

@@ -49,3 +49,9 @@ export function smallestPool(pools: readonly PagePool[]): PagePool | undefined {
   }
   return smallest;
 }
+
+/** The cell with none of its smallest pages to be had: for guests that must not take ordinary memory. */
+export function withoutBasePages(cell: HostCell): HostCell {
+  const base = smallestPool(cell.pools);
+  return { ...cell, pools: cell.pools.map((pool) => (pool === base ? { ...pool, used: pool.total } : pool)) };
+}

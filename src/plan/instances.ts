@@ -5,7 +5,7 @@
 import { cpuSetOf, type CpuSet } from '../numa/cpu_set.ts';
 import { fit, fitMatrix, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
 import type { GuestTopology } from '../numa/guest_topology.ts';
-import type { HostCell } from '../numa/host_cell.ts';
+import { withoutBasePages, type HostCell } from '../numa/host_cell.ts';
 import type { FitMatrix, FitOptions } from '../numa/pair_table.ts';
 import { claim, type UsageError } from '../numa/usage.ts';
 import { wholePages } from '../units.ts';
@@ -85,18 +85,41 @@ export function planInstances(
     const result = fit(guest, now, options);
     if (!result.fits) {
       const matrix = fitMatrix(guest, now, options);
-      const advice = advise(guest, now, options, alternatives);
+      // A page that comes free comes with the memory of the guest that had it; a change of the request frees nothing.
+      const advice = advise(guest, now, options, alternatives).filter(
+        (one) => one.kind === 'free-pages' || ordinaryKib(one.placement, memory) <= leftKib,
+      );
       return { wanted: count, placements, stop: { reason: 'refused', refusal: result.refusal, matrix, advice } };
     }
-    const neededKib = memory === null ? 0 : ordinaryKib(result.placement, memory);
-    if (neededKib > leftKib) return { wanted: count, placements, stop: { reason: 'host-memory', neededKib, leftKib } };
-    leftKib -= neededKib;
-    const claimed = claim(now, guest, result.placement);
+    const placement = withinMemory(result.placement, guest, now, options, memory, leftKib);
+    if (placement === undefined) {
+      return {
+        wanted: count,
+        placements,
+        stop: { reason: 'host-memory', neededKib: ordinaryKib(result.placement, memory), leftKib },
+      };
+    }
+    leftKib -= ordinaryKib(placement, memory);
+    const claimed = claim(now, guest, placement);
     if (!claimed.ok) return { wanted: count, placements, stop: { reason: 'not-claimable', error: claimed.error } };
     now = claimed.host;
-    placements.push(result.placement);
+    placements.push(placement);
   }
   return { wanted: count, placements, stop: null };
+}
+
+/** The placement, or the one on huge pages that admission falls back on: a guest that may have any size may do with those. */
+function withinMemory(
+  first: Placement,
+  guest: GuestTopology,
+  host: readonly HostCell[],
+  options: FitOptions,
+  memory: OrdinaryMemory | null,
+  leftKib: number,
+): Placement | undefined {
+  if (ordinaryKib(first, memory) <= leftKib) return first;
+  const other = fit(guest, host.map(withoutBasePages), options);
+  return other.fits && ordinaryKib(other.placement, memory) <= leftKib ? other.placement : undefined;
 }
 
 /** Counts how many more instances fit, and what they would have, up to a bound. Changes nothing. */

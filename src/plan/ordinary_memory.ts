@@ -13,8 +13,10 @@ export type OrdinaryMemory = {
   readonly basePageSizeKib: number;
 };
 
-/** What one guest takes of it, in KiB. */
-export function ordinaryKib(placement: Placement, { overheadKib, basePageSizeKib }: OrdinaryMemory): number {
+/** What one guest takes of it, in KiB; nothing that counts where it is not known. */
+export function ordinaryKib(placement: Placement, memory: OrdinaryMemory | null): number {
+  if (memory === null) return 0;
+  const { overheadKib, basePageSizeKib } = memory;
   const onBasePages = placement.filter(({ pageSizeKib }) => pageSizeKib === null || pageSizeKib <= basePageSizeKib);
   return onBasePages.reduce((sum, { memoryKib }) => sum + memoryKib, overheadKib);
 }

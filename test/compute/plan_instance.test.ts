@@ -47,10 +47,11 @@ const wishArbitrary: fc.Arbitrary<PlanWish> = fc
 
 const hostArbitrary = fc
   .record({
-    free2M: fc.array(fc.nat(24), { minLength: 1, maxLength: 3 }),
+    free2M: fc.array(fc.oneof(fc.nat(24), fc.constant(0)), { minLength: 1, maxLength: 3 }),
     free1G: fc.array(fc.nat(2), { minLength: 3, maxLength: 3 }),
     promised2M: fc.constantFrom(0, 0, 2),
-    availableKib: fc.constantFrom(null, 8 * GIB_1, GIB_1, 600_000),
+    // Often so little that a guest can have huge pages only.
+    availableKib: fc.constantFrom(null, 8 * GIB_1, GIB_1, 600_000, 530_000, 10_000),
   })
   .map(({ free2M, availableKib, ...extra }) => ({ ...hostOf(free2M, extra), availableKib }));
 
@@ -104,4 +105,21 @@ test('the floor of ordinary memory bounds a plan as it bounds admission', () => 
       text: '128 MiB of ordinary memory needed for QEMU and base pages, 1 KiB left on this host',
     },
   });
+});
+
+test('where ordinary memory is short, a guest that may have any page size is planned on huge ones, and told of nothing else', () => {
+  const rules = { ...DEFAULT_RULES, overheadKib: 1000, floorKib: 5000, strategy: 'pack' as const };
+  // The first node in the order of trying has base pages only.
+  const account = new HostAccount({ ...hostOf([0, 16]), availableKib: 9000 }, rules, [], true);
+  const planHost = { cells: account.cells(), memory: account.ordinaryMemory(), rules, defaultPageSize: 'large' };
+  const plan = (size: string) => {
+    const flavor = { vcpus: 1, memoryMib: 16, extraSpecs: { 'hw:mem_page_size': size } };
+    return planInstance({ flavor, imageProperties: {}, count: 3 }, planHost).result;
+  };
+  expect(plan('any')).toMatchObject({
+    instances: [{ cells: [{ node: 1, page_size_kib: 2048 }] }, { cells: [{ node: 1, page_size_kib: 2048 }] }],
+    refusal: { code: 'host-memory' },
+  });
+  // Base pages would be there, the memory that they are made of is not.
+  expect(plan('large')).toMatchObject({ fits: 2, advice: [{ kind: 'free-pages' }] });
 });
