@@ -52,6 +52,7 @@ test.each([
   ['no such instance', ['show', '46b5e582-9784-4efc-9a0f-360244828e3f'], 4, 'InstanceNotFound'],
   ['a wrong request', ['show', 'no-uuid'], 2, 'InvalidRequest: get_instance: uuid'],
   ['a wrong argument', ['create', '--name', 'x', '--memory-mb', 'much'], 2, 'must be a whole number'],
+  ['a spec that is none', ['plan', '--memory-mb', '2', '--spec', 'foo'], 2, '«foo» must be key=value'],
   ['a missing argument', ['create', '--name', 'x'], 2, '--memory-mb'],
   ['an unknown command', ['frobnicate'], 2, 'unknown command'],
   ['an unknown setting', ['--set', 'rpc.prefetc=1', 'host'], 2, 'unknown setting rpc.prefetc'],

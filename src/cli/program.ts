@@ -19,9 +19,11 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    if (isCommanderError(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    // Commander has told of its own errors, but not of those that an action finds in its arguments.
+    if (isCommanderError(error) && !(error instanceof InvalidArgumentError))
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     process.stderr.write(`hugenode: ${describeError(error)}\n`);
-    return exitCodeOf(error);
+    return error instanceof InvalidArgumentError ? EXIT.usage : exitCodeOf(error);
   }
 }
 
