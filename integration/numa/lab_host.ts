@@ -24,7 +24,8 @@ export type Accounts = {
     readonly free: PageCounts;
     readonly total: PageCounts;
     readonly claimed: PageCounts;
-    readonly held: PageCounts;
+    /** Null: not known. */
+    readonly held: Readonly<Record<string, number | null>>;
     readonly promised: HostView['promised'];
   };
   /** virNodeGetFreePages. */
@@ -140,10 +141,18 @@ export class LabHost {
   expectedAccounts(): Accounts {
     const free = this.expectedFree;
     const none = Object.fromEntries(Object.keys(POOLS).map((pool) => [pool, 0]));
+    const unknown = Object.fromEntries(Object.keys(POOLS).map((pool) => [pool, null]));
     const instances = placedPages(this.running);
     return {
       // It cannot ask the lab's kernel what is held and promised, and must not take this machine's figures for the lab's.
-      agent: { instances, free, total: POOLS, claimed: none, held: none, promised: [] },
+      agent: {
+        instances,
+        free,
+        total: POOLS,
+        claimed: none,
+        held: this.running.length === 0 ? none : unknown,
+        promised: [],
+      },
       libvirt: free,
       kernel: free,
       qemus: instances,
@@ -194,7 +203,10 @@ function placedPages(instances: readonly InstanceView[]): Readonly<Record<string
 }
 
 /** One figure of the agent's report, for the pools that are huge. */
-function countsOf(report: HostView, figure: 'free' | 'total' | 'claimed' | 'held_by_instances'): PageCounts {
+function countsOf<F extends 'free' | 'total' | 'claimed' | 'held_by_instances'>(
+  report: HostView,
+  figure: F,
+): Readonly<Record<string, HostView['nodes'][number]['pools'][number][F]>> {
   return Object.fromEntries(
     report.nodes.flatMap(({ node, pools }) =>
       pools

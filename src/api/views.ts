@@ -108,7 +108,7 @@ export const hostView = z.object({
           free: z.number(),
           claimed: z.number(),
           reserved: z.number(),
-          held_by_instances: z.number(),
+          held_by_instances: z.number().nullable(),
           kept_for_shut_off: z.number().default(0),
         }),
       ),

@@ -52,7 +52,7 @@ export function hostTable(host: HostView): string {
         pool.free,
         pool.claimed,
         pool.reserved,
-        pool.held_by_instances,
+        pool.held_by_instances ?? '?',
         pool.kept_for_shut_off,
       ].map(String),
     ),

@@ -14,8 +14,8 @@ export type PoolReport = {
   /** Admitted, and not yet seen as taken by the kernel. */
   readonly claimedPages: number;
   readonly reservedPages: number;
-  /** Held by running guests of ours. */
-  readonly heldPages: number;
+  /** Held by running guests of ours; null where the kernel of one cannot be asked. */
+  readonly heldPages: number | null;
   /** Kept for instances that are shut off. */
   readonly keptPages: number;
 };
@@ -49,7 +49,7 @@ export type HostFacts = {
   readonly account: HostAccount;
   /** Pages there are. */
   readonly totals: readonly NodePages[];
-  readonly held: readonly NodePages[];
+  readonly held: readonly NodePages[] | null;
   readonly defaultPageSize: string;
 };
 
@@ -77,7 +77,7 @@ export function describeHost(facts: HostFacts): HostReport {
           freePages: free,
           claimedPages: claimed,
           reservedPages: reserved,
-          heldPages: pagesOn(held, cell.node, pool.pageSizeKib),
+          heldPages: held === null ? null : pagesOn(held, cell.node, pool.pageSizeKib),
           keptPages: kept,
         };
       }),

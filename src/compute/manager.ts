@@ -90,7 +90,7 @@ export class ComputeManager {
       account: new HostAccount(resource.memory, rules, claims, true),
       totals: resource.totals,
       defaultPageSize,
-      held: held.flatMap((pages) => pages ?? []),
+      held: held.every((pages) => pages !== undefined) ? held.flat() : null,
       instances: guests.length,
     });
     // A walk over all processes of the host: only for those who want to know.

@@ -29,6 +29,8 @@ const NOT_SETTINGS = new Set([
   'HUGENODE_RABBITMQ_IMAGE',
   'HUGENODE_FIT_VECTORS',
   'HUGENODE_CONSTRAINT_VECTORS',
+  'HUGENODE_PROPERTY_RUNS',
+  'HUGENODE_NUMA_LAB',
 ]);
 
 type Tree = { [key: string]: unknown };
