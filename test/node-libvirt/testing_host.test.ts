@@ -35,6 +35,8 @@ describe('the host', () => {
         {
           node: 0,
           cpus: [0, 1, 2, 3],
+          siblings: [[0], [1], [2], [3]],
+          memoryKib: 8 * GIB,
           pools: [
             // What is in pools of huge pages is no base page.
             { pageSizeKib: 4, totalPages: ((8 - 2 - 2) * GIB) / 4 },
@@ -45,6 +47,8 @@ describe('the host', () => {
         {
           node: 1,
           cpus: [4, 5, 6, 7],
+          siblings: [[4], [5], [6], [7]],
+          memoryKib: 8 * GIB,
           pools: [
             { pageSizeKib: 4, totalPages: ((8 - 1) * GIB) / 4 },
             { pageSizeKib: 2048, totalPages: 512 },
