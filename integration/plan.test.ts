@@ -95,3 +95,14 @@ test('a plan on a saved inventory is the plan of the host, and needs no broker',
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toContain('is no answer of «hugenode --json host»: api_version');
 });
+
+test('an image speaks through its properties: what the flavor does not allow is refused, in a plan and in a create', async () => {
+  const asked = ['--memory-mb', '80', '--spec', 'hw:cpu_policy=shared', '--image-property', 'hw_cpu_policy=dedicated'];
+  for (const verb of [['plan'], ['create', '--name', 'x']]) {
+    const answer = await stage.cli(...verb, ...asked);
+    expect(answer).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('ImageCPUPinningForbidden: hw_cpu_policy'),
+    });
+  }
+});

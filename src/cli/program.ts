@@ -68,6 +68,7 @@ function addCreate(program: Command): void {
     .option('--uuid <uuid>', 'uuid (default: a new one); asking again with the same one is safe')
     .option('--flavor <name>', 'name of the flavor', 'custom')
     .option('--spec <key=value>', 'extra spec, such as hw:mem_page_size=2MB; may be given several times', collect, [])
+    .option('--image-property <key=value>', 'such as hw_cpu_policy=dedicated; may be given several times', collect, [])
     .option('--metadata <key=value>', 'metadata; may be given several times', collect, [])
     .option('--project <id>', 'project that owns it', 'admin')
     .option('--user <id>', 'user that owns it', 'admin')
@@ -90,6 +91,7 @@ function addPlan(program: Command): void {
     .requiredOption('--memory-mb <MiB>', 'memory', wholeNumber)
     .option('--vcpus <number>', 'vCPUs', wholeNumber, 1)
     .option('--spec <key=value>', 'extra spec, such as hw:mem_page_size=2MB; may be given several times', collect, [])
+    .option('--image-property <key=value>', 'such as hw_cpu_policy=dedicated; may be given several times', collect, [])
     .addOption(new Option('--count <number>', 'how many are wanted (default: 1)').argParser(wholeNumber))
     .addOption(new Option('--fill', 'count how many fit').conflicts('count'))
     .option('--inventory <file>', 'plan on a saved answer of «hugenode --json host»; no host is asked')
@@ -203,6 +205,7 @@ type CreateOptions = {
   uuid?: string;
   flavor: string;
   spec: string[];
+  imageProperty: string[];
   metadata: string[];
   project: string;
   user: string;
@@ -222,6 +225,7 @@ function createArgs(options: CreateOptions): Record<string, unknown> {
       extra_specs: pairs(options.spec),
     },
     image: options.image ?? null,
+    image_properties: pairs(options.imageProperty),
     metadata: pairs(options.metadata),
   };
 }
@@ -230,13 +234,16 @@ type PlanOptions = {
   memoryMb: number;
   vcpus: number;
   spec: string[];
+  imageProperty: string[];
   count?: number;
   fill?: boolean;
   inventory?: string;
 };
 
-function planArgs({ memoryMb, vcpus, spec, count = 1, fill = false }: PlanOptions): Record<string, unknown> {
-  return { flavor: { vcpus, memory_mb: memoryMb, extra_specs: pairs(spec) }, count, fill };
+function planArgs(options: PlanOptions): Record<string, unknown> {
+  const { memoryMb, vcpus, spec, imageProperty, count = 1, fill = false } = options;
+  const flavor = { vcpus, memory_mb: memoryMb, extra_specs: pairs(spec) };
+  return { flavor, image_properties: pairs(imageProperty), count, fill };
 }
 
 function collect(value: string, before: string[]): string[] {
