@@ -40,9 +40,15 @@ export class ClaimLedger {
     return [...this.#unsettled];
   }
 
-  /** Pages of all of them. */
-  unsettledPages(): readonly NodePages[] {
-    return claimedPages(this.unsettled());
+  /**
+   * Reads the host, with every claim that was unsettled at some moment meanwhile: one that settles while the host is read
+   * may be in neither the claims after nor the count before, so it counts.
+   * @throws what `read` throws.
+   */
+  async readBeside<T>(read: () => Promise<T>): Promise<{ readonly value: T; readonly claims: readonly Claim[] }> {
+    const before = this.unsettled();
+    const value = await read();
+    return { value, claims: [...new Set([...before, ...this.unsettled()])] };
   }
 
   /** How many claims have ended so far: two equal readings mean that none ended between them. */

@@ -51,11 +51,8 @@ export class AdmissionGate {
 
   async #attempt(claimant: Claimant, request: PlacementRequest) {
     const { ledger, readHost, rules } = this.#options;
-    // A claim that settles while the host is read may be in neither the claims after nor the count before: it counts.
-    const before = ledger.unsettled();
-    const host = await readHost();
-    const unsettled = [...new Set([...before, ...ledger.unsettled()])];
-    const decision = decide(claimant, request, host, rules, unsettled);
+    const { value: host, claims } = await ledger.readBeside(readHost);
+    const decision = decide(claimant, request, host, rules, claims);
     if (decision.outcome !== 'admitted') return decision;
     return { ...decision, claim: ledger.add(claimant, decision.placement) };
   }

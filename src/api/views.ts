@@ -178,7 +178,7 @@ export function viewHost(report: HostReport, apiVersion: string): HostView {
     host: report.host,
     api_version: apiVersion,
     instances: report.instances,
-    shut_off_instances: report.shutOffInstances,
+    shut_off_instances: report.rules.shutOffInstances,
     rules: viewRules(report),
     nodes: report.nodes.map(({ node, cpus, pools, capacity }) => ({
       node,

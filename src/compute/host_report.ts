@@ -23,8 +23,6 @@ export type PoolReport = {
 export type HostReport = {
   readonly host: string;
   readonly instances: number;
-  /** Whether instances that are shut off keep their pages. */
-  readonly shutOffInstances: AdmissionRules['shutOffInstances'];
   readonly nodes: readonly {
     readonly node: number;
     readonly cpus: readonly number[];
@@ -61,7 +59,6 @@ export function describeHost(facts: HostFacts): HostReport {
   return {
     host: facts.host,
     instances: facts.instances,
-    shutOffInstances: rules.shutOffInstances,
     rules,
     defaultPageSize: facts.defaultPageSize,
     memory: account.ordinaryMemory(),

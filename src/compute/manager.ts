@@ -9,7 +9,6 @@ import { HostAccount } from '../admission/host_cells.ts';
 import type { AdmissionRules } from '../admission/rules.ts';
 import type { InstanceRequest } from '../instance.ts';
 import type { Logger } from '../log.ts';
-import { readBesideClaims } from './beside_claims.ts';
 import { createInstance, isFinished } from './create_instance.ts';
 import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
@@ -84,7 +83,7 @@ export class ComputeManager {
     const guests = await driver.listGuests();
     const running = guests.filter((guest) => guest.powerState !== 'shutdown' && guest.powerState !== 'crashed');
     const held = await Promise.all(running.map((guest) => driver.getHoldings(guest.instance.uuid)));
-    const { value: resource, claims } = await readBesideClaims(ledger, () => driver.getAvailableResource());
+    const { value: resource, claims } = await ledger.readBeside(() => driver.getAvailableResource());
     const report = describeHost({
       host,
       account: new HostAccount(resource.memory, rules, claims, true),
@@ -100,7 +99,7 @@ export class ComputeManager {
   /** How many such instances would be admitted now, where, and why not one more. Takes nothing. @throws {ComputeError} */
   async planInstance(wish: PlanWish): Promise<PlanReport> {
     const { driver, ledger, rules, defaultPageSize } = this.#options;
-    const { value: memory, claims } = await readBesideClaims(ledger, () => driver.readHostMemory());
+    const { value: memory, claims } = await ledger.readBeside(() => driver.readHostMemory());
     const account = new HostAccount(memory, rules, claims, true);
     return planInstance(wish, { cells: account.cells(), memory: account.ordinaryMemory(), rules, defaultPageSize });
   }

@@ -63,10 +63,10 @@ export class GuestRecords {
   /** Guests of ours with a process, and without one. */
   async placedGuests(): Promise<PlacedGuest[]> {
     const list = (flags: number) => this.#link.use((connection) => connection.listAllDomains(flags));
-    const [active, inactive] = await Promise.all([
-      list(ListAllDomainsFlags.ACTIVE),
-      list(ListAllDomainsFlags.INACTIVE),
-    ]);
+    // In this order: a guest that ends in between is in both lists, and counts as either. Asked at the same time, or the
+    // other way round, it could be in neither, and its pages and CPUs would be given away.
+    const active = await list(ListAllDomainsFlags.ACTIVE);
+    const inactive = await list(ListAllDomainsFlags.INACTIVE);
     const guests = [active, inactive].flatMap((domains) =>
       domains.map(async (domain) => ({
         record: await this.of(domain),

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ClaimLedger, type Claim } from '../../src/admission/claims.ts';
+import { claimedPages, ClaimLedger, type Claim } from '../../src/admission/claims.ts';
 import { decide, type Decision } from '../../src/admission/decide.ts';
 import { HostAccount } from '../../src/admission/host_cells.ts';
 import type { HostCell, HostMemory, NodePages, PlacedGuest } from '../../src/admission/host_memory.ts';
@@ -317,7 +317,7 @@ test('(2) a claim that was made and released leaves no trace', () => {
       const decision = decideCase({ ...one, request: other, claims: ledger.unsettled() });
       const placement = decision.outcome === 'admitted' ? decision.placement : [];
       const claim = ledger.add(CLAIMANT, placement);
-      const counted = ledger.unsettledPages().length;
+      const counted = claimedPages(ledger.unsettled()).length;
       expect(counted).toBe(noted.flatMap((each) => each.placement).length + placement.length);
       ledger.end(claim);
       ledger.end(claim);

@@ -222,3 +222,17 @@ test('libvirt that is not there is a HypervisorUnavailable that says what to do'
   await libvirtd[Symbol.asyncDispose]();
   await expect(driver.readHostMemory()).rejects.toMatchObject({ errorClass: 'HypervisorUnavailable' });
 });
+
+test('a guest that ends while guests are listed is seen all the same: its pages and CPUs are not given away', async () => {
+  await driver.spawn(instance, null);
+  let isRunning = true;
+  libvirtd.answer(Procedures.CONNECT_LIST_ALL_DOMAINS, ({ flags }) => {
+    const isListed = flags === (isRunning ? ListAllDomainsFlags.ACTIVE : ListAllDomainsFlags.INACTIVE);
+    // It ends right after the first question, whichever that is.
+    isRunning = false;
+    return { domains: isListed ? [DOMAIN] : [] };
+  });
+  libvirtd.answer(Procedures.NODE_GET_FREE_PAGES, () => ({ counts: [0, 0] }));
+  const { guests } = await driver.readHostMemory();
+  expect(guests.map((guest) => guest.instanceUuid)).toContain(UUID);
+});
