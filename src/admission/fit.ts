@@ -3,8 +3,9 @@
  * is accounted, and its answer becomes a placement or a refusal with the kernel's own counts. Pure.
  */
 import { cpuSetOf } from '../numa/cpu_set.ts';
-import { fit as fitCells, type PlacedCell as FittedCell } from '../numa/fit.ts';
-import { withoutBasePages, type HostCell as FitCell } from '../numa/host_cell.ts';
+import type { PlacedCell as FittedCell } from '../numa/fit.ts';
+import type { HostCell as FitCell } from '../numa/host_cell.ts';
+import { fitWithin } from '../numa/ordinary_memory.ts';
 import { touchedCores } from '../numa/usage.ts';
 import type { FitOptions } from '../numa/pair_table.ts';
 import type { HostAccount } from './host_cells.ts';
@@ -25,19 +26,12 @@ export function fitOptions({ strategy, pageSizePreference }: AdmissionRules): Fi
 /** Finds the first placement in Nova's order of trying, or the reasons of every node. */
 export function fit(request: PlacementRequest, account: HostAccount): FitResult {
   const host = account.cells();
-  const first = fitOn(host, request, account);
-  if (first.fits || first.refusal.reason !== 'host-memory') return first;
-  // Ordinary memory is short, base pages are made of it: a guest that may have any size may do with huge ones.
-  const onHugePages = fitOn(host.map(withoutBasePages), request, account);
-  return onHugePages.fits ? onHugePages : first;
-}
-
-function fitOn(host: readonly FitCell[], request: PlacementRequest, account: HostAccount): FitResult {
-  const result = fitCells(request.topology, host, fitOptions(account.rules));
-  if (!result.fits) return { fits: false, refusal: refusalOf(result.refusal, request, account) };
-  const placement = result.placement.map((fitted) => placedCell(fitted, request, host));
-  const refusal = account.memoryRefusal(placement);
-  return refusal === undefined ? { fits: true, placement } : { fits: false, refusal };
+  const result = fitWithin(request.topology, host, fitOptions(account.rules), account.ordinaryMemory());
+  if (result.fits)
+    return { fits: true, placement: result.placement.map((fitted) => placedCell(fitted, request, host)) };
+  const { refusal } = result;
+  if (refusal.reason === 'host-memory') return { fits: false, refusal: account.memoryRefusal(refusal.neededKib) };
+  return { fits: false, refusal: refusalOf(refusal, request, account) };
 }
 
 function placedCell(fitted: FittedCell, request: PlacementRequest, host: readonly FitCell[]): PlacedCell {

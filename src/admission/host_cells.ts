@@ -6,7 +6,7 @@
  */
 import { commonCpus, cpuSetOf, withoutCpus, type CpuSet } from '../numa/cpu_set.ts';
 import type { HostCell as FitCell } from '../numa/host_cell.ts';
-import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
+import { ordinaryKib, type OrdinaryMemory } from '../numa/ordinary_memory.ts';
 import { claimedPages, type Claim } from './claims.ts';
 import {
   pagesOfSize,
@@ -89,38 +89,35 @@ export class HostAccount {
     return this.host.cells.map((cell) => this.#fitCell(cell));
   }
 
-  /** Whether the host's ordinary memory bears one more QEMU, whose guest would be placed like this. */
-  memoryRefusal(placement: Placement): MemoryRefusal | undefined {
-    const { availableKib } = this.host;
-    const { overheadKib, floorKib } = this.rules;
-    if (availableKib === null) return undefined;
-    const neededKib = overheadKib + this.#ordinaryKib(placement);
-    const claimedKib = this.#claimedKib();
-    if (availableKib - claimedKib - neededKib >= floorKib) return undefined;
-    return { reason: 'host-memory', availableKib, claimedKib, neededKib, floorKib };
-  }
-
-  /** The same bound as numbers, for plans of many guests; null where it is not known. */
+  /** What guests may still take beside the hugepage pools; null where it is not known. */
   ordinaryMemory(): OrdinaryMemory | null {
     const { availableKib } = this.host;
     if (availableKib === null) return null;
-    const { overheadKib, floorKib } = this.rules;
-    return { leftKib: availableKib - this.#claimedKib() - floorKib, overheadKib, basePageSizeKib: this.#smallestKib() };
+    return { leftKib: availableKib - this.#claimedKib() - this.rules.floorKib, ...this.#perGuest() };
+  }
+
+  /** The refusal of a guest that needs more than that. */
+  memoryRefusal(neededKib: number): MemoryRefusal {
+    const { availableKib } = this.host;
+    if (availableKib === null) throw new Error('what is not known refuses nobody');
+    return {
+      reason: 'host-memory',
+      availableKib,
+      claimedKib: this.#claimedKib(),
+      neededKib,
+      floorKib: this.rules.floorKib,
+    };
   }
 
   /** Of ordinary memory, for guests that are being started. */
   #claimedKib(): number {
-    return this.#starting.reduce((sum, started) => sum + this.rules.overheadKib + this.#ordinaryKib(started), 0);
+    const perGuest = this.#perGuest();
+    return this.#starting.reduce((sum, started) => sum + ordinaryKib(started, perGuest), 0);
   }
 
-  #smallestKib(): number {
-    return Math.min(...this.host.cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib)));
-  }
-
-  /** What a guest takes beside the hugepage pools. */
-  #ordinaryKib(placement: Placement): number {
-    const smallestKib = this.#smallestKib();
-    return placement.reduce((sum, cell) => (cell.pageSizeKib > smallestKib ? sum : sum + cell.memoryKib), 0);
+  #perGuest(): Omit<OrdinaryMemory, 'leftKib'> {
+    const sizesKib = this.host.cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib));
+    return { overheadKib: this.rules.overheadKib, basePageSizeKib: Math.min(...sizesKib) };
   }
 
   #fitCell(cell: HostCell): FitCell {

@@ -4,7 +4,7 @@ import type { HostAccount } from '../admission/host_cells.ts';
 import type { AdmissionRules } from '../admission/rules.ts';
 import type { HostCell } from '../numa/host_cell.ts';
 import { entryAt } from '../numa/list.ts';
-import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
+import type { OrdinaryMemory } from '../numa/ordinary_memory.ts';
 import type { PageHoldersReport } from './page_holders_report.ts';
 
 export type PoolReport = {

@@ -8,7 +8,7 @@ import type { AdmissionRules } from '../admission/rules.ts';
 import type { HostCell } from '../numa/host_cell.ts';
 import { alternativesOf } from '../plan/alternatives.ts';
 import { fillCount, FILL_LIMIT, planInstances } from '../plan/instances.ts';
-import type { OrdinaryMemory } from '../plan/ordinary_memory.ts';
+import type { OrdinaryMemory } from '../numa/ordinary_memory.ts';
 import { fillResult, planResult, type FillResult, type PlanResult } from '../plan/plan_result.ts';
 import { placementRequestOf, type PlacementWish } from './placement_request.ts';
 

@@ -3,14 +3,14 @@
  * left. This is the agent's own order, not the best packing that could be found.
  */
 import { cpuSetOf, type CpuSet } from '../numa/cpu_set.ts';
-import { fit, fitMatrix, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
+import { fitMatrix, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
 import type { GuestTopology } from '../numa/guest_topology.ts';
-import { withoutBasePages, type HostCell } from '../numa/host_cell.ts';
+import type { HostCell } from '../numa/host_cell.ts';
 import type { FitMatrix, FitOptions } from '../numa/pair_table.ts';
+import { fitWithin, ordinaryKib, type OrdinaryMemory } from '../numa/ordinary_memory.ts';
 import { claim, type UsageError } from '../numa/usage.ts';
 import { wholePages } from '../units.ts';
 import { advise, type Advice, type Alternative } from './advice.ts';
-import { ordinaryKib, type OrdinaryMemory } from './ordinary_memory.ts';
 
 /** A guest that shares everything fits without end; nobody asks for more than this. */
 export const FILL_LIMIT = 10_000;
@@ -82,23 +82,18 @@ export function planInstances(
   let now = host;
   let leftKib = memory?.leftKib ?? Infinity;
   while (placements.length < count) {
-    const result = fit(guest, now, options);
+    const result = fitWithin(guest, now, options, memory && { ...memory, leftKib });
     if (!result.fits) {
+      const { refusal } = result;
+      if (refusal.reason === 'host-memory') return { wanted: count, placements, stop: { ...refusal, leftKib } };
       const matrix = fitMatrix(guest, now, options);
       // A page that comes free comes with the memory of the guest that had it; a change of the request frees nothing.
       const advice = advise(guest, now, options, alternatives).filter(
         (one) => one.kind === 'free-pages' || ordinaryKib(one.placement, memory) <= leftKib,
       );
-      return { wanted: count, placements, stop: { reason: 'refused', refusal: result.refusal, matrix, advice } };
+      return { wanted: count, placements, stop: { reason: 'refused', refusal, matrix, advice } };
     }
-    const placement = withinMemory(result.placement, guest, now, options, memory, leftKib);
-    if (placement === undefined) {
-      return {
-        wanted: count,
-        placements,
-        stop: { reason: 'host-memory', neededKib: ordinaryKib(result.placement, memory), leftKib },
-      };
-    }
+    const { placement } = result;
     leftKib -= ordinaryKib(placement, memory);
     const claimed = claim(now, guest, placement);
     if (!claimed.ok) return { wanted: count, placements, stop: { reason: 'not-claimable', error: claimed.error } };
@@ -106,20 +101,6 @@ export function planInstances(
     placements.push(placement);
   }
   return { wanted: count, placements, stop: null };
-}
-
-/** The placement, or the one on huge pages that admission falls back on: a guest that may have any size may do with those. */
-function withinMemory(
-  first: Placement,
-  guest: GuestTopology,
-  host: readonly HostCell[],
-  options: FitOptions,
-  memory: OrdinaryMemory | null,
-  leftKib: number,
-): Placement | undefined {
-  if (ordinaryKib(first, memory) <= leftKib) return first;
-  const other = fit(guest, host.map(withoutBasePages), options);
-  return other.fits && ordinaryKib(other.placement, memory) <= leftKib ? other.placement : undefined;
 }
 
 /** Counts how many more instances fit, and what they would have, up to a bound. Changes nothing. */
