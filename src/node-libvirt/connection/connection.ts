@@ -15,6 +15,7 @@ import type { Procedure } from '../procedures/procedure.ts';
 import type { CallOptions } from '../session/pending_call.ts';
 import type { CloseReason, Session, SessionStats } from '../session/session.ts';
 import { limited } from '../transport/attempt.ts';
+import { ReplyGathering, sleeperOf } from './reply_gathering.ts';
 
 export type ConnectionSettings = {
   readonly onListenerError: (error: unknown) => void;
@@ -22,6 +23,8 @@ export type ConnectionSettings = {
   readonly callTimeoutMs?: number;
   /** Opens one more session for a stream, which is paused where nobody reads the stream. Must end with its signal. */
   readonly openStreamSession: (signal: AbortSignal) => Promise<Session>;
+  /** See {@link ReplyGathering}; 0 for never, which is the default. */
+  readonly gatherRepliesUs?: number;
 };
 
 export class Connection extends LibvirtCalls implements AsyncDisposable {
@@ -31,6 +34,7 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
   #lastUsed = 0;
   readonly #settings: ConnectionSettings;
   readonly #events: EventCenter;
+  readonly #gathering: ReplyGathering | undefined;
   readonly #streamSessions = new Set<Session>();
   /** Breaks off those that are still being opened. */
   readonly #ended = new AbortController();
@@ -42,6 +46,8 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
     this.#sessions = sessions;
     this.#settings = settings;
     this.#events = new EventCenter(first, settings.onListenerError);
+    const { gatherRepliesUs = 0 } = settings;
+    if (gatherRepliesUs > 0) this.#gathering = new ReplyGathering(sessions, sleeperOf(gatherRepliesUs));
     this.closed = Promise.race(sessions.map((session) => session.closed));
     // With the reason: calls and events of the other sessions end for the same, not because somebody called close().
     void this.closed.then((reason) => {
@@ -67,7 +73,9 @@ export class Connection extends LibvirtCalls implements AsyncDisposable {
    * {ProtocolError} The reply cannot be decoded. RangeError: an argument does not fit. Or the signal's reason.
    */
   override call<A, R>(procedure: Procedure<A, R>, args: A, options?: CallOptions): Promise<R> {
-    return this.#leastLoaded().call(procedure, args, options);
+    const reply = this.#leastLoaded().call(procedure, args, options);
+    this.#gathering?.onCall();
+    return reply;
   }
 
   /**

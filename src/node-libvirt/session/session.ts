@@ -87,6 +87,7 @@ export class Session implements CallOwner {
   #closeReason: CloseReason | undefined;
   #isClosing = false;
   #serial = 0;
+  #answered = 0;
   #droppedMessages = 0;
 
   constructor(transport: Transport, settings: SessionSettings) {
@@ -115,6 +116,11 @@ export class Session implements CallOwner {
   /** Calls that have a place or wait for one. */
   get load(): number {
     return this.#inFlight.size + this.#queue.size;
+  }
+
+  /** Replies that have come so far. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /**
@@ -342,6 +348,7 @@ export class Session implements CallOwner {
     if (header.status !== PacketStatus.OK && header.status !== PacketStatus.ERROR)
       throw unexpected(header, 'no such status');
     this.#inFlight.delete(header.serial);
+    this.#answered += 1;
     if (header.status === PacketStatus.OK) call.deliver(packet);
     else if (!call.isSettled) call.fail(refusal(procedure, packet));
     if (procedure.stream !== undefined) this.#early.forget(header.serial);
