@@ -172,6 +172,7 @@ function admissionRules({ admission }: Settings): AdmissionRules {
     cpuDedicatedSet: cpuSetOf(admission.cpu_dedicated_set),
     strategy: admission.strategy,
     pageSizePreference: admission.page_size_preference,
+    memoryMode: admission.memory_mode,
     overheadKib: kibFromMib(admission.qemu_overhead_mb),
     floorKib: kibFromMib(admission.host_memory_floor_mb),
     projectQuota: {

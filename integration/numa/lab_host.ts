@@ -8,6 +8,7 @@ import { connect, type Connection } from 'node-libvirt';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { hostView, instanceView, type HostView, type InstanceView } from '../../src/api/views.ts';
+import type { MemoryMode } from '../../src/numa/pages.ts';
 import { RemoteError } from '../../src/rpc/index.ts';
 import { AgentStage } from '../agent.ts';
 import type { Overrides } from '../agent_process.ts';
@@ -16,7 +17,12 @@ import { NumaLab, POOLS, type PageCounts } from './lab.ts';
 const SIZES_KIB = [2048, 1_048_576];
 
 /** A guest by its pages per guest cell; as many vCPUs as cells, because a node of the lab has one CPU. */
-export type Shape = { readonly cells?: number; readonly pages: number; readonly pageSizeMib?: number };
+export type Shape = {
+  readonly cells?: number;
+  readonly pages: number;
+  readonly pageSizeMib?: number;
+  readonly memoryMode?: MemoryMode;
+};
 
 export type Accounts = {
   readonly agent: {
@@ -172,14 +178,18 @@ export async function expectAgreement(host: LabHost): Promise<void> {
   expect(await host.accounts()).toEqual(host.expectedAccounts());
 }
 
-function flavorOf({ cells = 1, pages, pageSizeMib = 2 }: Shape) {
+function flavorOf({ cells = 1, pages, pageSizeMib = 2, memoryMode }: Shape) {
   return {
     id: 'f-1',
     name: 'hp.numa',
     vcpus: cells,
     memory_mb: cells * pages * pageSizeMib,
     disk_gb: 0,
-    extra_specs: { 'hw:mem_page_size': `${pageSizeMib}MB`, 'hw:numa_nodes': String(cells) },
+    extra_specs: {
+      'hw:mem_page_size': `${pageSizeMib}MB`,
+      'hw:numa_nodes': String(cells),
+      ...(memoryMode === undefined ? {} : { 'hugenode:memory_mode': memoryMode }),
+    },
   };
 }
 
@@ -190,9 +200,11 @@ export function nodesOf({ placement }: InstanceView): number[] {
 
 export function pagesOf(placement: InstanceView['placement']): PageCounts {
   const pages: Record<string, number> = {};
-  for (const cell of placement) {
-    const pool = `${cell.node}/${cell.page_size_kib}`;
-    pages[pool] = (pages[pool] ?? 0) + cell.pages;
+  for (const { elsewhere, page_size_kib: sizeKib, ...own } of placement) {
+    for (const share of [own, ...elsewhere]) {
+      const pool = `${share.node}/${sizeKib}`;
+      pages[pool] = (pages[pool] ?? 0) + share.pages;
+    }
   }
   return pages;
 }

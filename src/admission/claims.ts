@@ -3,8 +3,8 @@
  * settled (the kernel shows the pages as taken, so free pages count them) or released (the build failed).
  * Plain state, no I/O. Claims are not kept over a restart: a guest that runs is counted by the kernel.
  */
-import type { NodePages } from './host_memory.ts';
-import type { Placement } from './placement.ts';
+import { pagesOfSize, type NodePages } from './host_memory.ts';
+import { isSplit, pagesOf, type Placement } from './placement.ts';
 
 /** Whose the claim is. */
 export type Claimant = { readonly instanceUuid: string; readonly projectId: string };
@@ -13,7 +13,16 @@ export type Claim = Claimant & { readonly placement: Placement };
 
 /** Pages of all these claims. */
 export function claimedPages(claims: readonly Claim[]): readonly NodePages[] {
-  return claims.flatMap((claim) => claim.placement);
+  return claims.flatMap((claim) => pagesOf(claim.placement));
+}
+
+/** The most of one pool that these claims may come to take: a guest that is split takes where the kernel likes. */
+export function mostClaimed(claims: readonly Claim[], node: number, pageSizeKib: number): number {
+  return claims.reduce((sum, { placement }) => {
+    const pages = pagesOf(placement);
+    const here = isSplit(placement) ? pages : pages.filter((entry) => entry.node === node);
+    return sum + pagesOfSize(here, pageSizeKib);
+  }, 0);
 }
 
 export class ClaimLedger {

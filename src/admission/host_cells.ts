@@ -7,7 +7,7 @@
 import { commonCpus, cpuSetOf, withoutCpus, type CpuSet } from '../numa/cpu_set.ts';
 import type { HostCell as FitCell } from '../numa/host_cell.ts';
 import { ordinaryKib, type OrdinaryMemory } from '../numa/ordinary_memory.ts';
-import { claimedPages, type Claim } from './claims.ts';
+import { mostClaimed, type Claim } from './claims.ts';
 import {
   pagesOfSize,
   pagesOn,
@@ -17,7 +17,7 @@ import {
   type NodePages,
   type PlacedGuest,
 } from './host_memory.ts';
-import type { Placement } from './placement.ts';
+import { pagesOf, type Placement } from './placement.ts';
 import type { AdmissionRules } from './rules.ts';
 
 /** The pages of one size on one node, by who wants them. */
@@ -50,10 +50,9 @@ export type MemoryRefusal = {
 export class HostAccount {
   readonly host: HostMemory;
   readonly rules: AdmissionRules;
-  readonly #claimed: readonly NodePages[];
+  /** Those whose memory counts beside what is free and available. */
+  readonly #starting: readonly Claim[];
   readonly #kept: readonly NodePages[];
-  /** Guests whose memory counts beside what is available. */
-  readonly #starting: readonly Placement[];
   readonly #placed: readonly Placement[];
 
   /**
@@ -63,8 +62,7 @@ export class HostAccount {
   constructor(host: HostMemory, rules: AdmissionRules, claims: readonly Claim[], countsPages: boolean) {
     this.host = host;
     this.rules = rules;
-    this.#claimed = countsPages ? claimedPages(claims) : [];
-    this.#starting = countsPages ? claims.map((claim) => claim.placement) : [];
+    this.#starting = countsPages ? claims : [];
     // A guest that is being started is in the claims, whatever libvirt says of it at this moment.
     const starting = new Set(claims.map((claim) => claim.instanceUuid));
     const settled = host.guests.filter((guest) => !starting.has(guest.instanceUuid));
@@ -79,7 +77,7 @@ export class HostAccount {
       free: pool.pages,
       promised: pagesOfSize(this.host.promised, pageSizeKib),
       reserved: pagesOn(this.rules.reserved, node, pageSizeKib),
-      claimed: pagesOn(this.#claimed, node, pageSizeKib),
+      claimed: mostClaimed(this.#starting, node, pageSizeKib),
       kept: pagesOn(this.#kept, node, pageSizeKib),
     };
   }
@@ -112,7 +110,7 @@ export class HostAccount {
   /** Of ordinary memory, for guests that are being started. */
   #claimedKib(): number {
     const perGuest = this.#perGuest();
-    return this.#starting.reduce((sum, started) => sum + ordinaryKib(started, perGuest), 0);
+    return this.#starting.reduce((sum, { placement }) => sum + ordinaryKib(placement, perGuest), 0);
   }
 
   #perGuest(): Omit<OrdinaryMemory, 'leftKib'> {
@@ -127,12 +125,18 @@ export class HostAccount {
     const pools = cell.free.map((pool) => {
       const { free, promised, reserved, claimed, kept } = this.countsOf(cell, pool);
       const total = Math.max(pool.total, free);
-      return { sizeKib: pool.pageSizeKib, total, used: total - free + promised + claimed + kept, reserved };
+      const others = promised + claimed + kept;
+      const setAside = reserved + others;
+      return { sizeKib: pool.pageSizeKib, total, used: total - free + others, reserved, setAside };
     });
     const smallestKib = Math.min(...pools.map((pool) => pool.sizeKib));
     // Base pages in use are mostly page cache and other programs, which come and go: of them only our guests count.
     const hugeKib = pools.reduce((sum, pool) => (pool.sizeKib > smallestKib ? sum + pool.used * pool.sizeKib : sum), 0);
-    const smallKib = here.reduce((sum, placed) => (placed.pageSizeKib > smallestKib ? sum : sum + placed.memoryKib), 0);
+    const placedPages = this.#placed.flatMap(pagesOf).filter((entry) => entry.node === cell.node);
+    const smallKib = placedPages.reduce(
+      (sum, { pageSizeKib, pages }) => (pageSizeKib > smallestKib ? sum : sum + pages * pageSizeKib),
+      0,
+    );
     return {
       id: cell.node,
       sharedCpus: shared,
@@ -150,7 +154,7 @@ export class HostAccount {
 /** Pages that guests without a process keep for their next start. */
 export function keptPages(guests: readonly PlacedGuest[], rules: AdmissionRules): readonly NodePages[] {
   if (rules.shutOffInstances === 'release') return [];
-  return guests.filter((guest) => !guest.isRunning).flatMap((guest) => guest.placement);
+  return guests.filter((guest) => !guest.isRunning).flatMap((guest) => pagesOf(guest.placement));
 }
 
 /** Nova's rule: with neither set every CPU is for both; with one of them there are none for the other kind. */

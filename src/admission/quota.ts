@@ -3,7 +3,7 @@
  */
 import type { Claim, Claimant } from './claims.ts';
 import { pagesOfSize, type PlacedGuest } from './host_memory.ts';
-import type { Placement } from './placement.ts';
+import { pagesOf, type Placement } from './placement.ts';
 import type { ProjectQuota } from './rules.ts';
 
 export type QuotaRefusal = { readonly reason: 'project-quota'; readonly projectId: string } & (
@@ -31,10 +31,10 @@ export function quotaRefusal(
   if (instances !== null && its.size + 1 > instances) {
     return { reason: 'project-quota', projectId, what: 'instances', used: its.size, needed: 1, quota: instances };
   }
-  const held = [...its.values()].flatMap((one) => one.placement);
+  const held = [...its.values()].flatMap((one) => pagesOf(one.placement));
   for (const { pageSizeKib, pages } of quota.pages) {
     const used = pagesOfSize(held, pageSizeKib);
-    const needed = pagesOfSize(placement, pageSizeKib);
+    const needed = pagesOfSize(pagesOf(placement), pageSizeKib);
     if (needed > 0 && used + needed > pages) {
       return { reason: 'project-quota', projectId, what: 'pages', pageSizeKib, used, needed, quota: pages };
     }

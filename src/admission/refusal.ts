@@ -1,6 +1,7 @@
 /** Why a request was refused: data first, a sentence with the same numbers second. Pure. */
-import { describeReason } from '../numa/describe.ts';
+import { describeAcross, describeReason } from '../numa/describe.ts';
 import type { FitRefusal } from '../numa/fit.ts';
+import type { AcrossRefusal } from '../numa/fit_across.ts';
 import type { PageSizeWish } from '../numa/memory_backing.ts';
 import type { PairReason, PairRefusal } from '../numa/pair.ts';
 import type { FitMatrix, FitRow } from '../numa/pair_table.ts';
@@ -51,10 +52,17 @@ export type Refusal =
       readonly fittingNodes: number;
       /** Why each of the other nodes does not. */
       readonly shortfalls: readonly Shortfall[];
+      /** Memory mode preferred: why not even several nodes together, for each page size. */
+      readonly across: readonly AcrossRefusal[];
     };
 
 /** The refusal of a fit with the kernel's counts in it. */
-export function refusalOf(refusal: FitRefusal, request: PlacementRequest, account: HostAccount): Refusal {
+export function refusalOf(
+  refusal: FitRefusal,
+  across: readonly AcrossRefusal[],
+  request: PlacementRequest,
+  account: HostAccount,
+): Refusal {
   if (refusal.reason === 'too-few-host-cells') {
     return { reason: 'too-few-nodes', guestCells: refusal.guestCells, hostNodes: refusal.hostCells };
   }
@@ -66,6 +74,7 @@ export function refusalOf(refusal: FitRefusal, request: PlacementRequest, accoun
       guestCells: request.topology.cells.length,
       fittingNodes: account.host.cells.filter((_, at) => rows.some((row) => row.verdicts[at]?.accepted)).length,
       shortfalls: shortfallsOf(rows, account),
+      across,
     }
   );
 }
@@ -162,7 +171,8 @@ export function describeRefusal(refusal: Refusal): string {
     case 'insufficient-resources': {
       const need =
         refusal.guestCells > 1 ? `${refusal.guestCells} nodes needed, ${refusal.fittingNodes} can take a cell; ` : '';
-      return need + refusal.shortfalls.map(describeShortfall).join('; ');
+      const across = refusal.across.map((one) => `; across nodes (memory mode preferred): ${describeAcross(one)}`);
+      return need + refusal.shortfalls.map(describeShortfall).join('; ') + across.join('');
     }
   }
 }

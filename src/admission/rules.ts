@@ -1,6 +1,6 @@
 /** What the operator of a host decides about admission; the same for every request. */
 import { commonCpus, cpuSetOf, formatCpuSet, withoutCpus } from '../numa/cpu_set.ts';
-import type { PageSizePreference } from '../numa/pages.ts';
+import type { MemoryMode, PageSizePreference } from '../numa/pages.ts';
 import type { HostCell, NodePages } from './host_memory.ts';
 
 export type ProjectQuota = {
@@ -20,6 +20,8 @@ export type AdmissionRules = {
   readonly strategy: 'spread' | 'pack';
   /** Nova's `largest`, or `best-fit`, which leaves large pages to those who need them. */
   readonly pageSizePreference: PageSizePreference;
+  /** Of a guest that does not say it itself (`hugenode:memory_mode`). */
+  readonly memoryMode: MemoryMode;
   /** Ordinary memory of a QEMU beside its guest's pages, in KiB. */
   readonly overheadKib: number;
   /** MemAvailable of the host that admission leaves alone, in KiB. */
@@ -37,6 +39,7 @@ export const DEFAULT_RULES: AdmissionRules = {
   cpuDedicatedSet: null,
   strategy: 'spread',
   pageSizePreference: 'largest',
+  memoryMode: 'strict',
   overheadKib: 0,
   floorKib: 0,
   projectQuota: { instances: null, pages: [] },

@@ -12,6 +12,7 @@ const cells = z
       memory_mb: z.number(),
       pins: z.array(z.object({ vcpu: z.number(), cpu: z.number() })).readonly(),
       emulator_cpus: z.array(z.number()).readonly(),
+      elsewhere: z.array(z.object({ node: z.number(), pages: z.number() })).readonly(),
     }),
   )
   .readonly();
@@ -50,6 +51,16 @@ const refusal = z
   .object({
     code: z.enum(['too-few-host-cells', 'no-host-cell', 'not-together', 'not-claimable', 'host-memory']),
     text: z.string(),
+    /** Memory mode preferred: why not even several nodes together, for each page size. */
+    across: z
+      .array(
+        z.object({
+          code: z.enum(['not-whole-pages', 'too-few-pages', 'set-aside', 'cpus']),
+          page_size_kib: z.number(),
+          text: z.string(),
+        }),
+      )
+      .readonly(),
     /** Every guest cell on every node. */
     pairs: z
       .array(

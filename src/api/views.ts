@@ -34,6 +34,8 @@ export const instanceView = z.object({
       vcpus: z.array(z.number()),
       pins: z.array(z.object({ vcpu: z.number(), cpu: z.number() })).default([]),
       emulator_cpus: z.array(z.number()).default([]),
+      /** Pages that other nodes give (memory mode preferred). Since 1.1. */
+      elsewhere: z.array(z.object({ node: z.number(), pages: z.number() })).default([]),
     }),
   ),
   created_at: z.string(),
@@ -75,13 +77,23 @@ const capacityView = z.object({
   memory_kib: z.number(),
   memory_used_kib: z.number(),
   shared_vcpus: z.number(),
-  pools: z.array(z.object({ page_size_kib: z.number(), total: z.number(), used: z.number(), reserved: z.number() })),
+  pools: z.array(
+    z.object({
+      page_size_kib: z.number(),
+      total: z.number(),
+      used: z.number(),
+      reserved: z.number(),
+      /** Of those the ones that the kernel has free all the same. */
+      set_aside: z.number(),
+    }),
+  ),
 });
 
 /** What the operator decided. Since 1.1. */
 const rulesView = z.object({
   strategy: z.enum(['spread', 'pack']),
   page_size_preference: z.enum(['largest', 'best-fit']),
+  memory_mode: z.enum(['strict', 'preferred']),
   cpu_shared_set: z.array(z.number()).nullable(),
   cpu_dedicated_set: z.array(z.number()).nullable(),
   default_mem_page_size: z.string(),
@@ -165,6 +177,7 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
       vcpus: [...cell.vcpus],
       pins: [...cell.pins],
       emulator_cpus: [...cell.emulatorCpus],
+      elsewhere: cell.elsewhere.map(({ node, pages }) => ({ node, pages })),
     })),
     created_at: instance.createdAt,
     launched_at: instance.launchedAt,
@@ -203,6 +216,7 @@ function viewRules({ rules, defaultPageSize, memory }: HostReport): HostView['ru
   return {
     strategy: rules.strategy,
     page_size_preference: rules.pageSizePreference,
+    memory_mode: rules.memoryMode,
     cpu_shared_set: rules.cpuSharedSet && [...rules.cpuSharedSet],
     cpu_dedicated_set: rules.cpuDedicatedSet && [...rules.cpuDedicatedSet],
     default_mem_page_size: defaultPageSize,
@@ -223,7 +237,9 @@ function viewCapacity(cell: HostReport['nodes'][number]['capacity']): HostView['
     memory_kib: cell.memoryKib,
     memory_used_kib: cell.memoryUsedKib,
     shared_vcpus: cell.cpusUsed,
-    pools: cell.pools.map(({ sizeKib, total, used, reserved }) => ({ page_size_kib: sizeKib, total, used, reserved })),
+    pools: cell.pools.map(({ sizeKib, total, used, reserved, setAside = reserved }) => {
+      return { page_size_kib: sizeKib, total, used, reserved, set_aside: setAside };
+    }),
   };
 }
 

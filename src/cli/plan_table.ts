@@ -34,7 +34,19 @@ export function fillTable(fill: FillResult): string {
 
 function placedRow(cell: PlanCell): string[] {
   const { guest_cell: guestCell, node, page_size_kib: sizeKib, pages, memory_mb: memoryMib } = cell;
-  return [`${guestCell}`, `${node}`, pageSize(sizeKib), `${pages ?? '-'}`, `${memoryMib} MiB`, pinsOf(cell)];
+  return [
+    `${guestCell}`,
+    `${node}`,
+    pageSize(sizeKib),
+    pagesText(pages, cell.elsewhere),
+    `${memoryMib} MiB`,
+    pinsOf(cell),
+  ];
+}
+
+/** `320`, or `320 and 80 on node 2` where other nodes give the rest. */
+function pagesText(pages: number | null, elsewhere: PlanCell['elsewhere']): string {
+  return [`${pages ?? '-'}`, ...elsewhere.map((other) => `${other.pages} on node ${other.node}`)].join(' and ');
 }
 
 function pinsOf({ pins, emulator_cpus: emulator }: PlanCell): string {
@@ -54,6 +66,7 @@ function refusalText({ refusal, advice }: Pick<PlanResult, 'refusal' | 'advice'>
   return [
     `the next one does not fit${summary}\n`,
     grid(REFUSED, refusal.pairs.map(refusedRow)),
+    ...refusal.across.map(({ text }) => `across nodes (memory mode preferred): ${text}\n`),
     ...advice.map(({ text }) => `advice: ${text}\n`),
   ].join('');
 }

@@ -14,13 +14,18 @@ export function instanceTable(instance: InstanceView): string {
     ['project, user', `${instance.project_id}, ${instance.user_id}`],
     ...instance.placement.map((cell) => [
       `guest cell ${cell.guest_cell}`,
-      `node ${cell.node}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)}, vCPU ${cell.vcpus.map((vcpu) => vcpuOf(cell, vcpu)).join(', ')}`,
+      `node ${cell.node}: ${cell.pages} pages of ${describeKib(cell.page_size_kib)}${elsewhereOf(cell)}, vCPU ${cell.vcpus.map((vcpu) => vcpuOf(cell, vcpu)).join(', ')}`,
     ]),
     ['created', instance.created_at],
     ['launched', instance.launched_at ?? '-'],
     ['domain', instance.domain_name],
     ['console', instance.console_log],
   ]);
+}
+
+/** Pages of a split guest cell that other nodes give. */
+function elsewhereOf({ elsewhere }: InstanceView['placement'][number]): string {
+  return elsewhere.map(({ node, pages }) => ` and ${pages} on node ${node}`).join('');
 }
 
 /** A vCPU that has a CPU of its own is shown with it. */
@@ -38,7 +43,7 @@ export function instancesTable(instances: readonly InstanceView[]): string {
 
 function pagesOf(instance: InstanceView): string {
   return instance.placement
-    .map((cell) => `${cell.pages} x ${describeKib(cell.page_size_kib)} on node ${cell.node}`)
+    .map((cell) => `${cell.pages} x ${describeKib(cell.page_size_kib)} on node ${cell.node}${elsewhereOf(cell)}`)
     .join(', ');
 }
 

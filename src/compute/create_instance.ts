@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts';
 import type { AdmissionGate } from '../admission/gate.ts';
 import type { ClaimLedger } from '../admission/claims.ts';
 import { describeRefusal, type Refusal } from '../admission/refusal.ts';
+import { asHeld, type Placement } from '../admission/placement.ts';
 import type { PlacementRequest } from '../admission/request.ts';
 import { findImage, ImageUnusableError, type Image } from '../images/image_store.ts';
 import type { GuestTuning, Instance, InstanceRequest } from '../instance.ts';
@@ -106,28 +107,30 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
   await deps.driver.spawn(instance, image);
   phases.end('spawn');
 
-  await verify(deps.driver, instance, log);
+  const placement = await verifiedPlacement(deps.driver, instance, log);
   // Settled: from here on the kernel's free count lacks these pages, and the claim must not be counted beside it.
   deps.ledger.end(admission.claim);
   phases.end('verify');
 
-  await deps.driver.saveInstance({ ...instance, launchedAt: new Date().toISOString() });
+  await deps.driver.saveInstance({ ...instance, placement, launchedAt: new Date().toISOString() });
   const info = await deps.driver.getInfo(request.uuid);
   if (info === undefined) throw new ComputeError('InstanceSpawnFailed', 'the guest was gone as soon as it ran');
   phases.end('keep');
   return info;
 }
 
-async function verify(driver: ComputeDriver, instance: Instance, log: Logger): Promise<void> {
+/** The placement, with the nodes that the kernel has chosen where the guest is split. */
+async function verifiedPlacement(driver: ComputeDriver, instance: Instance, log: Logger): Promise<Placement> {
   const held = await driver.getHoldings(instance.uuid);
   if (held === undefined) {
     log.warn('the pages of the guest cannot be verified: the kernel of its host cannot be asked');
-    return;
+    return instance.placement;
   }
   const mismatch = holdingsMismatch(instance.placement, held);
   if (mismatch.length > 0) {
     throw new ComputeError('InstanceSpawnFailed', `the guest did not get its pages: ${mismatch.join('; ')}`, { held });
   }
+  return asHeld(instance.placement, held);
 }
 
 function tuningOf({ topology, realtimeVcpus, lockedMemory }: PlacementRequest): GuestTuning {

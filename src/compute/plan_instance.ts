@@ -36,12 +36,13 @@ export type PlanReport = {
 /** @throws {ComputeError} where the request is wrong, as create_instance does. */
 export function planInstance(wish: PlanWish, host: PlanHost): PlanReport {
   const { cells, memory, rules, defaultPageSize } = host;
-  const { topology } = placementRequestOf(wish, defaultPageSize);
+  const request = placementRequestOf(wish, defaultPageSize);
+  const { topology } = request;
   const alternatives = alternativesOf(wish.flavor, wish.imageProperties, cells).map(({ change, guest }) => ({
     change,
     guest: withPageSizes(guest, defaultPageSize),
   }));
-  const options = fitOptions(rules);
+  const options = fitOptions(rules, request);
   const result =
     wish.count === 'fill'
       ? fillResult(fillCount(topology, cells, options, alternatives, FILL_LIMIT, memory))

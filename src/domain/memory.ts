@@ -1,5 +1,6 @@
 /** The elements that decide where a guest's memory and CPUs are: the reason why hugenode exists. Pure. */
-import type { PlacedCell, Placement } from '../admission/placement.ts';
+import { isSplit, type PlacedCell, type Placement } from '../admission/placement.ts';
+import type { MemoryMode } from '../numa/pages.ts';
 import type { DomainSpec, XmlFragment } from './spec.ts';
 
 /**
@@ -21,12 +22,20 @@ export function memoryBacking(spec: DomainSpec): XmlFragment {
   };
 }
 
-/** Strict: memory comes from the chosen node or the start fails. */
+/**
+ * Strict: memory comes from the chosen node or the start fails. A guest that is split starts at its nodes, and QEMU's own
+ * memory is then bound to none: `<memory>` would confine the whole process to a set of nodes.
+ */
 export function numaTune(placement: Placement): XmlFragment {
+  if (isSplit(placement)) return { memnode: memnodes(placement, 'preferred') };
   return {
     memory: { '@mode': 'strict', '@nodeset': ranges(placement.map((cell) => cell.node)) },
-    memnode: placement.map((cell) => ({ '@cellid': cell.guestCell, '@mode': 'strict', '@nodeset': cell.node })),
+    memnode: memnodes(placement, 'strict'),
   };
+}
+
+function memnodes(placement: Placement, mode: MemoryMode): readonly XmlFragment[] {
+  return placement.map((cell) => ({ '@cellid': cell.guestCell, '@mode': mode, '@nodeset': cell.node }));
 }
 
 /**

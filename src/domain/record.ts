@@ -23,6 +23,7 @@ const placedCell = z.strictObject({
   pageSizeKib: z.int().min(1),
   pages: z.int().min(0),
   memoryKib: z.int().min(1),
+  elsewhere: z.array(z.strictObject({ node: z.int().min(0), pages: z.int().min(1) })).default([]),
   vcpus: cpuList,
   pins: z.array(pin).default([]),
   sharedCpus: cpuList.default([]),

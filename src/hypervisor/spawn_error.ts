@@ -1,6 +1,7 @@
 /** What a start that failed means to the caller; its cause is for the log. */
 import { pagesOfSize, type HostMemory } from '../admission/host_memory.ts';
 import { ComputeError } from '../errors.ts';
+import { pagesOf } from '../admission/placement.ts';
 import type { Instance } from '../instance.ts';
 import { describeKib } from '../units.ts';
 
@@ -28,7 +29,7 @@ export async function spawnError(
 }
 
 function pagesVanished({ placement }: Instance, host: HostMemory | undefined, cause: unknown): ComputeError {
-  const cells = placement.map(({ node, pageSizeKib, pages }) => {
+  const cells = pagesOf(placement).map(({ node, pageSizeKib, pages }) => {
     const cell = host?.cells.find((candidate) => candidate.node === node);
     return { node, pageSizeKib, needed: pages, free: cell === undefined ? null : pagesOfSize(cell.free, pageSizeKib) };
   });

@@ -23,8 +23,8 @@ export function hostCellsOfInventory(view: HostView): readonly HostCell[] {
       memoryKib: capacity.memory_kib,
       memoryUsedKib: capacity.memory_used_kib,
       cpusUsed: capacity.shared_vcpus,
-      pools: capacity.pools.map(({ page_size_kib: sizeKib, total, used, reserved }) => {
-        return { sizeKib, total, used, reserved };
+      pools: capacity.pools.map(({ page_size_kib: sizeKib, total, used, reserved, set_aside: setAside }) => {
+        return { sizeKib, total, used, reserved, setAside };
       }),
     };
   });
@@ -38,7 +38,12 @@ export function hostCellsOfInventory(view: HostView): readonly HostCell[] {
 export function planOnInventory(view: HostView, args: PlanInstanceArgs): PlanView {
   const { rules, shut_off_instances: shutOffInstances } = view;
   if (rules === undefined) throw older(view);
-  const { strategy, page_size_preference: pageSizePreference, ordinary_memory: memory } = rules;
+  const {
+    strategy,
+    page_size_preference: pageSizePreference,
+    memory_mode: memoryMode,
+    ordinary_memory: memory,
+  } = rules;
   const report = planInstance(planWishOf(args), {
     cells: hostCellsOfInventory(view),
     memory: memory && {
@@ -47,7 +52,7 @@ export function planOnInventory(view: HostView, args: PlanInstanceArgs): PlanVie
       basePageSizeKib: memory.base_page_size_kib,
     },
     // What the other rules say is in the cells already.
-    rules: { ...DEFAULT_RULES, strategy, pageSizePreference, shutOffInstances },
+    rules: { ...DEFAULT_RULES, strategy, pageSizePreference, memoryMode, shutOffInstances },
     defaultPageSize: rules.default_mem_page_size,
   });
   return viewPlan(report);

@@ -1,6 +1,7 @@
 /** Refusals in words: the same numbers that the data has, for whoever reads a log or an answer. */
 import { describeKib } from '../units.ts';
 import type { FitRefusal } from './fit.ts';
+import type { AcrossRefusal } from './fit_across.ts';
 import type { PairReason } from './pair.ts';
 import type { FitRow } from './pair_table.ts';
 import type { PoolShortfall } from './pages.ts';
@@ -48,6 +49,21 @@ export function describeReason(reason: PairReason): string {
       return `${reason.needed} vCPUs beside ${reason.used}, the limit is ${reason.ratio} times ${reason.total} CPUs`;
     case 'ram_limit':
       return `${describeKib(reason.neededKib)} beside ${describeKib(reason.usedKib)}, the limit is ${reason.ratio} times ${describeKib(reason.totalKib)}`;
+  }
+}
+
+/** Why the pages of one size do not do, even from several host cells. */
+export function describeAcross(refusal: AcrossRefusal): string {
+  const pages = `pages of ${describeKib(refusal.pageSizeKib)}`;
+  switch (refusal.code) {
+    case 'not-whole-pages':
+      return `the memory of a guest cell is no whole number of ${pages}`;
+    case 'too-few-pages':
+      return `${refusal.needed} ${pages} needed, ${refusal.free} free on all of them`;
+    case 'set-aside':
+      return `${refusal.needed} ${pages} needed, and the kernel could take the ${refusal.setAside} on node ${refusal.hostCell} that are kept for others`;
+    case 'cpus':
+      return `the CPUs do not do, whatever node the ${pages} are from`;
   }
 }
 

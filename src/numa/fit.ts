@@ -22,11 +22,27 @@ export type PlacedCell = Pins & {
   readonly hostCell: number;
   /** Null where no size was asked for. */
   readonly pageSizeKib: number | null;
+  /** All of it, also what other host cells give. */
   readonly memoryKib: number;
+  /** What the host cell does not have (memory mode preferred); absent where it has all. */
+  readonly elsewhere?: readonly PagesElsewhere[];
 };
+
+export type PagesElsewhere = { readonly hostCell: number; readonly pages: number };
 
 /** Where each guest cell goes, in the order of the guest cells. */
 export type Placement = readonly PlacedCell[];
+
+/** What of a placed guest cell is on each host cell, its own first. Pages are null where no size was asked for. */
+export function sharesOf(
+  placed: PlacedCell,
+): readonly { readonly hostCell: number; readonly pages: number | null; readonly memoryKib: number }[] {
+  const { hostCell, pageSizeKib, memoryKib, elsewhere = [] } = placed;
+  if (pageSizeKib === null) return [{ hostCell, pages: null, memoryKib }];
+  const others = elsewhere.map((other) => ({ ...other, memoryKib: other.pages * pageSizeKib }));
+  const ownKib = others.reduce((left, other) => left - other.memoryKib, memoryKib);
+  return [{ hostCell, pages: Math.trunc(ownKib / pageSizeKib), memoryKib: ownKib }, ...others];
+}
 
 export type FitRefusal =
   | { readonly reason: 'too-few-host-cells'; readonly guestCells: number; readonly hostCells: number }

@@ -11,6 +11,11 @@ export type PagePool = {
   readonly used: number;
   /** Kept back by configuration. */
   readonly reserved: number;
+  /**
+   * Of those used or reserved the ones that the kernel has free all the same, and would hand out. Absent: the reserved
+   * ones.
+   */
+  readonly setAside?: number;
 };
 
 export type HostCell = {

@@ -2,7 +2,8 @@
  * The fit within the host's ordinary memory, which every guest takes some of beside its pages: its QEMU, and whatever of
  * the guest is on base pages. That memory is bounded for the host as a whole, not for a node.
  */
-import { fit, type FitRefusal, type Placement } from './fit.ts';
+import type { FitRefusal, Placement } from './fit.ts';
+import { fitByMode, type AcrossRefusal } from './fit_across.ts';
 import type { GuestTopology } from './guest_topology.ts';
 import { withoutBasePages, type HostCell } from './host_cell.ts';
 import type { FitOptions } from './pair_table.ts';
@@ -21,6 +22,8 @@ export type BoundedFit =
   | {
       readonly fits: false;
       readonly refusal: FitRefusal | { readonly reason: 'host-memory'; readonly neededKib: number };
+      /** As {@link fitByMode} has it. */
+      readonly across: readonly AcrossRefusal[];
     };
 
 /** Cells as far as their memory is concerned. */
@@ -35,7 +38,7 @@ export function ordinaryKib(cells: Sized, memory: Omit<OrdinaryMemory, 'leftKib'
 }
 
 /**
- * As {@link fit}, within that memory. Where the first placement takes too much of it, huge pages alone are tried: base
+ * As {@link fitByMode}, within that memory. Where the first placement takes too much of it, huge pages alone are tried: base
  * pages are what is short, and a guest that may have any size may do with those.
  * @param memory null where it is not known, and bounds nothing.
  */
@@ -46,9 +49,13 @@ export function fitWithin(
   memory: OrdinaryMemory | null,
 ): BoundedFit {
   const isBorne = (placement: Placement) => memory === null || ordinaryKib(placement, memory) <= memory.leftKib;
-  const first = fit(guest, host, options);
+  const first = fitByMode(guest, host, options);
   if (!first.fits || isBorne(first.placement)) return first;
-  const onHugePages = fit(guest, host.map(withoutBasePages), options);
+  const onHugePages = fitByMode(guest, host.map(withoutBasePages), options);
   if (onHugePages.fits && isBorne(onHugePages.placement)) return onHugePages;
-  return { fits: false, refusal: { reason: 'host-memory', neededKib: ordinaryKib(first.placement, memory) } };
+  return {
+    fits: false,
+    refusal: { reason: 'host-memory', neededKib: ordinaryKib(first.placement, memory) },
+    across: [],
+  };
 }

@@ -19,6 +19,14 @@ export type PoolShortfall = PagePool & {
  */
 export type PageSizePreference = 'largest' | 'best-fit';
 
+/**
+ * Where the memory of a guest cell comes from: `strict`, from the host cell it is placed on or not at all; `preferred`,
+ * from there as far as it has it. See fit_across.ts.
+ */
+export type MemoryMode = (typeof MEMORY_MODES)[number];
+
+export const MEMORY_MODES = ['strict', 'preferred'] as const;
+
 /** The chosen page size in KiB, or undefined where none of the allowed ones does. */
 export function choosePageSize(
   pools: readonly PagePool[],

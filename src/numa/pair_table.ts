@@ -6,7 +6,7 @@ import type { EmulatorPolicy } from './cpu_policy.ts';
 import type { GuestCell, GuestTopology } from './guest_topology.ts';
 import type { HostCell } from './host_cell.ts';
 import { HostView } from './host_view.ts';
-import type { PageSizePreference } from './pages.ts';
+import type { MemoryMode, PageSizePreference } from './pages.ts';
 import { judgePair, type FitLimits, type PairRules, type PairVerdict } from './pair.ts';
 import { inTryOrder } from './try_order.ts';
 
@@ -28,6 +28,8 @@ export type FitOptions = {
   readonly emulatorOnFreeCore?: boolean;
   /** Nova's is `largest`. */
   readonly pageSizePreference?: PageSizePreference;
+  /** `strict` where absent. Pairs are judged strictly in any case: see fit_across.ts. */
+  readonly memoryMode?: MemoryMode;
 };
 
 /** What Nova 26 answers, right or wrong. */

@@ -5,7 +5,7 @@
  * Guest cells on host cells that are not there (any more) are not counted: there is nothing to count them on.
  */
 import { commonCpus, cpuSetOf, formatCpuSet, hasCpu, withoutCpus, type CpuSet } from './cpu_set.ts';
-import type { Placement, PlacedCell } from './fit.ts';
+import { sharesOf, type Placement, type PlacedCell } from './fit.ts';
 import type { GuestTopology } from './guest_topology.ts';
 import { smallestPool, type HostCell, type PagePool } from './host_cell.ts';
 
@@ -45,8 +45,10 @@ function change(host: readonly HostCell[], guest: GuestTopology, placement: Plac
   for (const before of host) {
     let cell = before;
     for (const placed of placement) {
-      if (placed.hostCell !== cell.id) continue;
-      const usage = usageOf(guest, placed);
+      const share = sharesOf(placed).find(({ hostCell }) => hostCell === before.id);
+      if (share === undefined) continue;
+      const { memoryKib } = share;
+      const usage = placed.hostCell === before.id ? usageOf(guest, placed, memoryKib) : memoryOnly(placed, memoryKib);
       const cpus = usage.withSiblings ? touchedCores(cell, usage.cpus) : usage.cpus;
       const error = sign === 1 ? pinningError(cell, cpus) : unpinningError(cell, cpus);
       if (error !== undefined) return { ok: false, error };
@@ -57,10 +59,15 @@ function change(host: readonly HostCell[], guest: GuestTopology, placement: Plac
   return { ok: true, host: changed };
 }
 
-function usageOf(guest: GuestTopology, placed: PlacedCell): CellUsage {
+/** What a host cell gives to a guest cell whose CPUs are elsewhere. */
+function memoryOnly({ pageSizeKib }: PlacedCell, memoryKib: number): CellUsage {
+  return { memoryKib, pageSizeKib, sharedVcpus: 0, cpus: [], withSiblings: false };
+}
+
+function usageOf(guest: GuestTopology, placed: PlacedCell, memoryKib: number): CellUsage {
   const cell = guest.cells.find(({ id }) => id === placed.guestCell);
   return {
-    memoryKib: placed.memoryKib,
+    memoryKib,
     pageSizeKib: placed.pageSizeKib,
     sharedVcpus: cell?.sharedVcpus.length ?? 0,
     cpus: cpuSetOf([...placed.pins.map(({ cpu }) => cpu), ...placed.reservedCpus]),

@@ -2,7 +2,8 @@
  * What would make a guest fit that does not: pages to free for the guest as it is, or another page size or split with
  * which it fits as the host is. Data; the sentences are in describe_advice.ts.
  */
-import { fit, type Placement } from '../numa/fit.ts';
+import type { Placement } from '../numa/fit.ts';
+import { fitByMode } from '../numa/fit_across.ts';
 import type { GuestTopology } from '../numa/guest_topology.ts';
 import type { HostCell } from '../numa/host_cell.ts';
 import { entryAt } from '../numa/list.ts';
@@ -46,10 +47,10 @@ export function advise(
   options: FitOptions = {},
   alternatives: readonly Alternative[] = [],
 ): readonly Advice[] {
-  if (fit(guest, host, options).fits) return [];
+  if (fitByMode(guest, host, options).fits) return [];
   const pages = adviseFreePages(guest, host, options);
   const changes = alternatives.flatMap(({ change, guest: changed }): ChangeAdvice[] => {
-    const result = fit(changed, host, options);
+    const result = fitByMode(changed, host, options);
     return result.fits ? [{ ...change, placement: result.placement }] : [];
   });
   return pages === undefined ? changes : [pages, ...changes];

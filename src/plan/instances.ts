@@ -3,13 +3,13 @@
  * left. This is the agent's own order, not the best packing that could be found.
  */
 import { cpuSetOf, type CpuSet } from '../numa/cpu_set.ts';
-import { fitMatrix, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
+import { fitMatrix, sharesOf, type FitRefusal, type PlacedCell, type Placement } from '../numa/fit.ts';
+import type { AcrossRefusal } from '../numa/fit_across.ts';
 import type { GuestTopology } from '../numa/guest_topology.ts';
 import type { HostCell } from '../numa/host_cell.ts';
 import type { FitMatrix, FitOptions } from '../numa/pair_table.ts';
 import { fitWithin, ordinaryKib, type OrdinaryMemory } from '../numa/ordinary_memory.ts';
 import { claim, type UsageError } from '../numa/usage.ts';
-import { wholePages } from '../units.ts';
 import { advise, type Advice, type Alternative } from './advice.ts';
 
 /** A guest that shares everything fits without end; nobody asks for more than this. */
@@ -20,6 +20,8 @@ export type PlanStop =
   | {
       readonly reason: 'refused';
       readonly refusal: FitRefusal;
+      /** Memory mode preferred: why not across host cells. */
+      readonly across: readonly AcrossRefusal[];
       /** Every guest cell on every host cell. */
       readonly matrix: FitMatrix;
       /** For the next instance alone; following it makes room for one. */
@@ -84,14 +86,14 @@ export function planInstances(
   while (placements.length < count) {
     const result = fitWithin(guest, now, options, memory && { ...memory, leftKib });
     if (!result.fits) {
-      const { refusal } = result;
+      const { refusal, across } = result;
       if (refusal.reason === 'host-memory') return { wanted: count, placements, stop: { ...refusal, leftKib } };
       const matrix = fitMatrix(guest, now, options);
       // A page that comes free comes with the memory of the guest that had it; a change of the request frees nothing.
       const advice = advise(guest, now, options, alternatives).filter(
         (one) => one.kind === 'free-pages' || ordinaryKib(one.placement, memory) <= leftKib,
       );
-      return { wanted: count, placements, stop: { reason: 'refused', refusal, matrix, advice } };
+      return { wanted: count, placements, stop: { reason: 'refused', refusal, across, matrix, advice } };
     }
     const { placement } = result;
     leftKib -= ordinaryKib(placement, memory);
@@ -117,27 +119,43 @@ export function fillCount(
 }
 
 function foldByNode(placements: readonly Placement[], host: readonly HostCell[]): readonly FilledNode[] {
-  const groups = new Map<string, PlacedCell[]>();
-  for (const placed of placements.flat()) {
-    const key = `${placed.hostCell} ${placed.pageSizeKib}`;
+  const groups = new Map<string, FilledNode[]>();
+  for (const share of placements.flat().flatMap(filledShares)) {
+    const key = `${share.hostCell} ${share.pageSizeKib}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, [placed]);
-    else group.push(placed);
+    if (group === undefined) groups.set(key, [share]);
+    else group.push(share);
   }
   const places = new Map(host.map(({ id }, at) => [id, at]));
   const placeOf = ({ hostCell }: FilledNode): number => places.get(hostCell) ?? 0;
   return [...groups.values()]
-    .flatMap((cells) => foldCells(cells))
+    .flatMap((shares) => foldShares(shares))
     .toSorted((a, b) => placeOf(a) - placeOf(b) || (b.pageSizeKib ?? 0) - (a.pageSizeKib ?? 0));
 }
 
-/** Cells of the same host cell and page size as one entry. */
-function foldCells(cells: readonly PlacedCell[]): readonly FilledNode[] {
-  const [first] = cells;
+/** What one guest cell has of each host cell: its CPUs where it is at home, pages perhaps on others too. */
+function filledShares(placed: PlacedCell): readonly FilledNode[] {
+  const { pageSizeKib, pins, reservedCpus } = placed;
+  const cpus = cpuSetOf([...pins.map(({ cpu }) => cpu), ...reservedCpus]);
+  return sharesOf(placed).map((share, at) => {
+    return at === 0
+      ? { ...share, pageSizeKib, guestCells: 1, cpus }
+      : { ...share, pageSizeKib, guestCells: 0, cpus: [] };
+  });
+}
+
+/** Shares of the same host cell and page size as one entry. */
+function foldShares(shares: readonly FilledNode[]): readonly FilledNode[] {
+  const [first] = shares;
   if (first === undefined) return [];
-  const { hostCell, pageSizeKib } = first;
-  const memoryKib = cells.reduce((sum, cell) => sum + cell.memoryKib, 0);
-  const pages = pageSizeKib === null ? null : (wholePages(memoryKib, pageSizeKib) ?? null);
-  const cpus = cpuSetOf(cells.flatMap(({ pins, reservedCpus }) => [...pins.map(({ cpu }) => cpu), ...reservedCpus]));
-  return [{ hostCell, pageSizeKib, guestCells: cells.length, pages, memoryKib, cpus }];
+  const sumOf = (count: (share: FilledNode) => number) => shares.reduce((sum, share) => sum + count(share), 0);
+  return [
+    {
+      ...first,
+      guestCells: sumOf(({ guestCells }) => guestCells),
+      pages: first.pages === null ? null : sumOf(({ pages }) => pages ?? 0),
+      memoryKib: sumOf(({ memoryKib }) => memoryKib),
+      cpus: cpuSetOf(shares.flatMap(({ cpus }) => cpus)),
+    },
+  ];
 }

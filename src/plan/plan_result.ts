@@ -2,11 +2,12 @@
  * A plan as an answer: snake case and MiB, as the API's other answers, and nothing that JSON has no word for. Sentences
  * come beside the numbers, so that whoever shows an answer needs no rules of its own.
  */
-import { describeFitRefusal } from '../numa/describe.ts';
-import type { FitRefusal, Placement } from '../numa/fit.ts';
+import { describeAcross, describeFitRefusal } from '../numa/describe.ts';
+import { sharesOf, type FitRefusal, type Placement } from '../numa/fit.ts';
+import type { AcrossRefusal } from '../numa/fit_across.ts';
 import type { FitMatrix } from '../numa/pair_table.ts';
 import type { Pin } from '../numa/thread_packing.ts';
-import { describeKib, mibFromKib, wholePages } from '../units.ts';
+import { describeKib, mibFromKib } from '../units.ts';
 import type { Advice } from './advice.ts';
 import { describeAdvice } from './describe_advice.ts';
 import type { Fill, InstancesPlan, PlanStop } from './instances.ts';
@@ -22,6 +23,8 @@ export type PlanCell = {
   readonly memory_mb: number;
   readonly pins: readonly Pin[];
   readonly emulator_cpus: readonly number[];
+  /** What other nodes would give (memory mode preferred), as far as that can be foreseen. */
+  readonly elsewhere: readonly { readonly node: number; readonly pages: number }[];
 };
 
 /** One guest cell on one node. */
@@ -37,6 +40,12 @@ export type PlanPair = {
 export type PlanRefusal = {
   readonly code: FitRefusal['reason'] | 'not-claimable' | 'host-memory';
   readonly text: string;
+  /** Memory mode preferred: why not even several nodes together, for each page size. */
+  readonly across: readonly {
+    readonly code: AcrossRefusal['code'];
+    readonly page_size_kib: number;
+    readonly text: string;
+  }[];
   readonly pairs: readonly PlanPair[];
 };
 
@@ -115,28 +124,36 @@ export function fillResult({ count, bounded, nodes, stop }: Fill): FillResult {
 }
 
 function planCells(placement: Placement): readonly PlanCell[] {
-  return placement.map(({ guestCell, hostCell, pageSizeKib, memoryKib, pins, reservedCpus }) => ({
-    guest_cell: guestCell,
-    node: hostCell,
-    page_size_kib: pageSizeKib,
-    pages: pageSizeKib === null ? null : (wholePages(memoryKib, pageSizeKib) ?? null),
-    memory_mb: mibFromKib(memoryKib),
-    pins,
-    emulator_cpus: reservedCpus,
-  }));
+  return placement.map((placed) => {
+    const { guestCell, hostCell, pageSizeKib, memoryKib, pins, reservedCpus, elsewhere = [] } = placed;
+    return {
+      guest_cell: guestCell,
+      node: hostCell,
+      page_size_kib: pageSizeKib,
+      pages: sharesOf(placed)[0]?.pages ?? null,
+      memory_mb: mibFromKib(memoryKib),
+      pins,
+      emulator_cpus: reservedCpus,
+      elsewhere: elsewhere.map(({ hostCell: node, pages }) => ({ node, pages })),
+    };
+  });
 }
 
 function planRefusal(stop: PlanStop | null): PlanRefusal | null {
   if (stop === null) return null;
-  if (stop.reason === 'not-claimable') return { code: 'not-claimable', text: stop.error.message, pairs: [] };
+  if (stop.reason === 'not-claimable')
+    return { code: 'not-claimable', text: stop.error.message, across: [], pairs: [] };
   if (stop.reason === 'host-memory') {
     const { neededKib, leftKib } = stop;
     const left = describeKib(Math.max(0, leftKib));
     const text = `${describeKib(neededKib)} of ordinary memory needed for QEMU and base pages, ${left} left on this host`;
-    return { code: 'host-memory', text, pairs: [] };
+    return { code: 'host-memory', text, across: [], pairs: [] };
   }
   const { refusal, matrix } = stop;
-  return { code: refusal.reason, text: describeFitRefusal(refusal), pairs: planPairs(matrix) };
+  const across = stop.across.map((one) => {
+    return { code: one.code, page_size_kib: one.pageSizeKib, text: describeAcross(one) };
+  });
+  return { code: refusal.reason, text: describeFitRefusal(refusal), across, pairs: planPairs(matrix) };
 }
 
 function planPairs(matrix: FitMatrix): readonly PlanPair[] {

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { readDefaultPageSize } from '../admission/request.ts';
 import { lastOf, parseCpuRanges } from '../numa/cpu_set.ts';
+import { MEMORY_MODES } from '../numa/pages.ts';
 
 const url = (about: string, standard: string) => z.string().min(1).default(standard).describe(about);
 const flag = (about: string, standard: boolean) => z.boolean().default(standard).describe(about);
@@ -108,6 +109,12 @@ const admission = z.strictObject({
     .enum(['largest', 'best-fit'])
     .default('largest')
     .describe('large and any: the largest page size that does, as Nova has it, or the smallest huge one (best-fit)'),
+  memory_mode: z
+    .enum(MEMORY_MODES)
+    .default('strict')
+    .describe(
+      'hugenode:memory_mode of a flavor that names none. strict: all pages of a guest cell from one node; preferred: where no node has them all, several nodes together',
+    ),
   qemu_overhead_mb: memoryMb('ordinary memory that a QEMU needs beside the pages of its guest, in MiB', 128),
   host_memory_floor_mb: memoryMb('MemAvailable that no start may take the host below, in MiB', 512),
   project_instances: z

@@ -42,6 +42,7 @@ test('the refusal has every number', () => {
           kept: 0,
         },
       ],
+      across: [],
     },
   });
   expect(!result.fits && describeRefusal(result.refusal)).toBe(

@@ -47,6 +47,7 @@ export function accountOf(
 /** Guest cells of so many 2 MiB pages each. */
 export function guestOf(pagesPerCell: number, cells = 1, pageSize: PageSizeWish = 'large'): PlacementRequest {
   return {
+    memoryMode: null,
     topology: {
       cells: Array.from({ length: cells }, (_, id) => ({
         id,
@@ -62,4 +63,9 @@ export function guestOf(pagesPerCell: number, cells = 1, pageSize: PageSizeWish 
     realtimeVcpus: [],
     lockedMemory: false,
   };
+}
+
+/** What is claimed the kernel still has, what is held it has not: in this the two differ by their nature. */
+export function withoutSetAside(account: HostAccount) {
+  return account.cells().map((cell) => ({ ...cell, pools: cell.pools.map((pool) => ({ ...pool, setAside: null })) }));
 }

@@ -15,6 +15,7 @@ test('a flavor without extra specs is one guest cell of the default page size', 
       },
       realtimeVcpus: [],
       lockedMemory: false,
+      memoryMode: null,
     },
   });
 });

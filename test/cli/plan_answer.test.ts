@@ -8,7 +8,12 @@ const pair = (node: number, free: number) => ({
   page_size_kib: null,
   reason: { code: 'pages' as const, text: `4 pages of 2 MiB needed, ${free} free`, counts: [] },
 });
-const refusal = { code: 'no-host-cell' as const, text: 'the reasons again', pairs: [pair(0, 3), pair(1, 1)] };
+const refusal = {
+  code: 'no-host-cell' as const,
+  text: 'the reasons again',
+  across: [],
+  pairs: [pair(0, 3), pair(1, 1)],
+};
 const advice = [
   {
     kind: 'free-pages' as const,
@@ -18,7 +23,16 @@ const advice = [
     memory_mb: 2,
   },
 ];
-const cell = { guest_cell: 0, node: 0, page_size_kib: 2048, pages: 4, memory_mb: 8, pins: [], emulator_cpus: [] };
+const cell = {
+  guest_cell: 0,
+  node: 0,
+  page_size_kib: 2048,
+  pages: 4,
+  memory_mb: 8,
+  pins: [],
+  emulator_cpus: [],
+  elsewhere: [],
+};
 const plan: PlanView = {
   shut_off_instances: 'keep',
   wanted: 2,

@@ -30,6 +30,18 @@ test('claim, start, verify, keep, tell', async () => {
   expect(events.map((event) => event.kind)).toEqual(['create.start', 'create.end']);
 });
 
+test('a guest across nodes is kept with the nodes that the kernel has chosen', async () => {
+  const { compute, driver, ledger } = coreOf([10, 3, 3]);
+  const wide = requestOf(12);
+  const flavor = { ...wide.flavor, extraSpecs: { 'hugenode:memory_mode': 'preferred' } };
+  const { instance } = await compute.createInstance({ ...wide, flavor }, CONTEXT);
+  // Foreseen was node 1; this kernel takes from the far end.
+  expect(instance.placement).toMatchObject([{ node: 0, pages: 10, elsewhere: [{ node: 2, pages: 2 }] }]);
+  expect(driver.guests.get(wide.uuid)?.instance.placement).toEqual(instance.placement);
+  expect(driver.freePages).toEqual([0, 3, 1]);
+  expect(ledger.unsettled()).toEqual([]);
+});
+
 test.each<[FakeFault, string]>([
   ['spawn', 'InstanceSpawnFailed'],
   ['spawn-half', 'InstanceSpawnFailed'],

@@ -74,14 +74,21 @@ export class FakeDriver implements ComputeDriver {
     this.guests.set(instance.uuid, guest);
     for (const cell of instance.placement) {
       const half = Math.floor(cell.pages / 2);
-      for (const pages of [half, cell.pages - half]) {
+      const others = cell.elsewhere.flatMap((other) => Array.from({ length: other.pages }, () => 1));
+      for (const [nth, pages] of [half, cell.pages - half, ...others].entries()) {
         await sleep(Math.random() * 4);
-        const node = this.faults.has('wrong-node') ? cell.node + 1 : cell.node;
+        const home = this.faults.has('wrong-node') ? cell.node + 1 : cell.node;
+        const node = nth < 2 ? home : this.#farthest();
         guest.held.push({ node, pageSizeKib: cell.pageSizeKib, pages });
         if ((this.freePages[node] ?? 0) < 0) throw new Error('over-committed: QEMU would have died here');
         if (this.faults.has('spawn-half')) throw toldToFail();
       }
     }
+  }
+
+  /** A kernel whose order is not the one that admission foresees: the last node that has a page. */
+  #farthest(): number {
+    return this.freePages.findLastIndex((pages) => pages > 0);
   }
 
   async getHoldings(uuid: string): Promise<readonly NodePages[] | undefined> {

@@ -14,7 +14,7 @@ const NODE_CPUS = [
 export function placedCell(over: Partial<PlacedCell> = {}): PlacedCell {
   const cell = { guestCell: 0, node: 0, pageSizeKib: 2048, pages: 64, memoryKib: 131072, vcpus: [0] };
   const sharedCpus = NODE_CPUS[over.node ?? 0] ?? [];
-  return { ...cell, pins: [], sharedCpus, emulatorCpus: [], takenCpus: [], ...over };
+  return { ...cell, elsewhere: [], pins: [], sharedCpus, emulatorCpus: [], takenCpus: [], ...over };
 }
 
 export function instanceOf(over: Partial<Instance> = {}): Instance {

@@ -20,6 +20,18 @@ test.each([
     ),
   ],
   [
+    'two_cells_split',
+    specOf(
+      instanceOf({
+        flavor: { id: null, name: 'wide', vcpus: 2, memoryMib: 256, diskGib: 0, extraSpecs: {} },
+        placement: [
+          placedCell({ pages: 40, elsewhere: [{ node: 1, pages: 24 }] }),
+          placedCell({ guestCell: 1, node: 1, vcpus: [1] }),
+        ],
+      }),
+    ),
+  ],
+  [
     'one_cell_small',
     specOf(instanceOf({ placement: [placedCell({ pageSizeKib: 4, pages: 32768 })] }), {
       boot: { kind: 'disk', diskPath: '/instances/disk.raw' },

@@ -14,14 +14,16 @@ test('an answer has each cell that is placed, each pair that is refused, and the
   const host = [hostCell(0, 2), hostCell(1, 0, { pools: [FULL] })];
   const plan = planInstances(guestOf([guestCell(0, 2)]), host, {}, 2);
   const cell = { guest_cell: 0, node: 0, page_size_kib: MIB_2, pages: 2, memory_mb: 4, pins: [], emulator_cpus: [] };
+  const placed = { ...cell, elsewhere: [] };
   const counts = { of: 'pages', page_size_kib: MIB_2, needed: 2, reserved: 0 };
   expect(planResult(plan)).toEqual({
     wanted: 2,
     fits: 1,
-    instances: [{ cells: [cell] }],
+    instances: [{ cells: [placed] }],
     refusal: {
       code: 'no-host-cell',
       text: expect.stringContaining('guest cell 0 fits on no host cell'),
+      across: [],
       pairs: [
         {
           guest_cell: 0,
