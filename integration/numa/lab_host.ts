@@ -59,9 +59,13 @@ export class LabHost {
     this.libvirt = libvirt;
   }
 
-  /** A lab at rest, and an agent that has it for its host. */
-  static async set(vhost: string, overrides: Overrides = {}): Promise<LabHost> {
-    const lab = await NumaLab.start();
+  /** A lab at rest, and an agent that has it for its host. What is expected of accounts holds for the lab as it is by default. */
+  static async set(
+    vhost: string,
+    overrides: Overrides = {},
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<LabHost> {
+    const lab = await NumaLab.start(settings);
     try {
       const stage = await AgentStage.set(vhost, {
         'libvirt.uri': lab.uri,

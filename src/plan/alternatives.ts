@@ -2,7 +2,7 @@
  * The guest's request with one thing changed: another page size, or another number of guest cells. Each change is read
  * by the reader of requests, so nothing is proposed that it would refuse.
  */
-import { readGuestTopology, type GuestTopology } from '../numa/guest_topology.ts';
+import { readGuestTopology, type GuestCell, type GuestTopology } from '../numa/guest_topology.ts';
 import { smallestPool, type HostCell } from '../numa/host_cell.ts';
 import type { PageSizeWish } from '../numa/memory_backing.ts';
 import type { FlavorRequest, ImageProperties } from '../numa/request_errors.ts';
@@ -16,28 +16,34 @@ const LISTED_IN_IMAGE = ['hw_numa_cpus.0', 'hw_numa_mem.0'] as const;
 
 /**
  * Derives all of them: page sizes that the host has, then splits, nearest to the guest's own first.
- * @returns nothing where the request is wrong, or asks for nothing that ties the guest to host cells.
+ * A guest that asks for nothing of the kind is one cell without a page size of its own.
+ * @returns nothing where the request is wrong.
  */
 export function alternativesOf(
   flavor: FlavorRequest,
   image: ImageProperties,
   host: readonly HostCell[],
 ): readonly Alternative[] {
-  const guest = topologyOf(flavor, image);
-  if (guest === undefined) return [];
-  return [...pageSizeChanges(guest, image, host), ...splitChanges(guest, flavor, image, host)].flatMap((change) => {
+  const read = readGuestTopology(flavor, image);
+  if (!read.ok) return [];
+  const cells = read.request.topology?.cells ?? [ONE_CELL];
+  return [...pageSizeChanges(cells, image, host), ...splitChanges(cells, flavor, image, host)].flatMap((change) => {
     const changed = readChanged(flavor, image, change);
     return changed === undefined ? [] : [{ change, guest: changed }];
   });
 }
 
+type Sized = Pick<GuestCell, 'pageSize'>;
+
+const ONE_CELL: Sized = { pageSize: null };
+
 function pageSizeChanges(
-  guest: GuestTopology,
+  cells: readonly Sized[],
   image: ImageProperties,
   host: readonly HostCell[],
 ): readonly RequestChange[] {
   const field = fieldOf(PAGE_SIZE, image);
-  const own = guest.cells[0]?.pageSize || null;
+  const own = cells[0]?.pageSize || null;
   const wishes: readonly PageSizeWish[] = ['small', ...explicitSizes(host)];
   return wishes
     .filter((wish) => wish !== own)
@@ -54,7 +60,7 @@ function explicitSizes(host: readonly HostCell[]): readonly number[] {
 }
 
 function splitChanges(
-  guest: GuestTopology,
+  cells: readonly Sized[],
   flavor: FlavorRequest,
   image: ImageProperties,
   host: readonly HostCell[],
@@ -62,7 +68,7 @@ function splitChanges(
   const listed = LISTED.some((name) => name in flavor.extraSpecs) || LISTED_IN_IMAGE.some((name) => name in image);
   if (listed) return [];
   const field = fieldOf(NODES, image);
-  const own = guest.cells.length;
+  const own = cells.length;
   return host
     .map((_, at) => at + 1)
     .filter((count) => count !== own)

@@ -53,9 +53,17 @@ describe('the alternatives', () => {
     ]);
   });
 
-  test('are none for a request that is wrong or asks for no host cell', () => {
+  test('are none for a request that is wrong', () => {
     expect(changesOf(flavorOf(8, { 'hw:mem_page_size': '2M' }))).toEqual([]);
-    expect(changesOf(flavorOf(8, {}))).toEqual([]);
+  });
+
+  test('of a flavor without a wish are those of one cell', () => {
+    expect(changesOf(flavorOf(8, {}))).toEqual([
+      'hw:mem_page_size=small',
+      `hw:mem_page_size=${GIB_1}`,
+      `hw:mem_page_size=${MIB_2}`,
+      'hw:numa_nodes=2',
+    ]);
   });
 });
 
