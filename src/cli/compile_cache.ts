@@ -7,5 +7,5 @@ import { join } from 'node:path';
 
 // The same folder as in the launcher, src/cli/hugenode.
 enableCompileCache(join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'hugenode'));
-await Promise.all([import('./program.ts'), import('./serve.ts'), import('./host_client.ts'), import('./tables.ts')]);
+await Promise.all([import('./program.ts'), import('./serve.ts'), import('./open_client.ts'), import('./tables.ts')]);
 flushCompileCache();

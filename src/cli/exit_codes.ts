@@ -1,6 +1,6 @@
 /** What the exit code of `hugenode` says; listed in --help, so that scripts can rely on it. */
+import { AnswerTimeoutError, ApiError, BrokerAwayError, NoSuchHostError } from '../client/index.ts';
 import { ComputeError } from '../errors.ts';
-import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../rpc/index.ts';
 import { InventoryError } from '../inventory/inventory_error.ts';
 import { SettingsError } from '../settings/load.ts';
 
@@ -43,10 +43,10 @@ export class RefusedError extends Error {
 
 /** The code for an error; every other class of the API says that the request was wrong. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof RemoteError) return BY_CLASS[error.className] ?? EXIT.usage;
+  if (error instanceof ApiError) return BY_CLASS[error.className] ?? EXIT.usage;
   if (error instanceof ComputeError) return BY_CLASS[error.errorClass] ?? EXIT.usage;
   if (error instanceof RefusedError) return EXIT.refused;
   if (error instanceof SettingsError || error instanceof InventoryError) return EXIT.usage;
-  const unreachable = [BrokerUnavailableError, MessagingTimeout, UnroutableError];
+  const unreachable = [BrokerAwayError, AnswerTimeoutError, NoSuchHostError];
   return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;
 }

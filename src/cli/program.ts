@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { RemoteError } from '../rpc/index.ts';
+import { ApiError, LIFECYCLE_EVENTS, type HugenodeHost, type LifecycleEvent } from '../client/index.ts';
+import type { CreateInstanceArgs, PlanInstanceArgs } from '../client/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
 import { EXIT, EXIT_HELP, RefusedError, exitCodeOf } from './exit_codes.ts';
-import type { HostClient } from './host_client.ts';
 
 const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
 
@@ -41,6 +41,7 @@ function buildProgram(): Command {
   addPlan(program);
   addInstanceVerbs(program);
   addHostVerbs(program);
+  addWatch(program);
   return program;
 }
 
@@ -77,8 +78,8 @@ function addCreate(program: Command): void {
       example('hugenode create --name web-1 --memory-mb 2048 --vcpus 2 --image debian --spec hw:mem_page_size=2MB'),
     )
     .action((options: CreateOptions) =>
-      ask(program, async (client, tables) => {
-        const instance = await client.createInstance(createArgs(options));
+      ask(program, async (host, tables) => {
+        const instance = await host.createInstance(createArgs(options));
         return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
@@ -99,9 +100,9 @@ function addPlan(program: Command): void {
     .action(async (options: PlanOptions) => {
       const { inventory } = options;
       if (inventory === undefined) {
-        await ask(program, async (client) => {
+        await ask(program, async (host) => {
           const { planAnswer } = await import('./plan_answer.ts');
-          return planAnswer(await client.planInstance(planArgs(options)));
+          return planAnswer(await host.planInstance(planArgs(options)));
         });
       } else {
         const { planOffline } = await import('./plan_offline.ts');
@@ -117,8 +118,8 @@ function addInstanceVerbs(program: Command): void {
     .argument('<uuid>')
     .addHelpText('after', example('hugenode delete 46b5e582-9784-4efc-9a0f-360244828e3f'))
     .action((uuid: string) =>
-      ask(program, async (client) => {
-        await client.deleteInstance(uuid);
+      ask(program, async (host) => {
+        await host.deleteInstance(uuid);
         return { json: { deleted: uuid }, text: `deleted ${uuid}\n` };
       }),
     );
@@ -129,8 +130,8 @@ function addInstanceVerbs(program: Command): void {
     .argument('<uuid>')
     .addHelpText('after', example('hugenode --json show 46b5e582-9784-4efc-9a0f-360244828e3f'))
     .action((uuid: string) =>
-      ask(program, async (client, tables) => {
-        const instance = await client.getInstance(uuid);
+      ask(program, async (host, tables) => {
+        const instance = await host.getInstance(uuid);
         return { json: instance, text: tables.instanceTable(instance) };
       }),
     );
@@ -142,8 +143,8 @@ function addHostVerbs(program: Command): void {
     .description('list the instances of the host')
     .addHelpText('after', example('hugenode --host compute-7 list'))
     .action(() =>
-      ask(program, async (client, tables) => {
-        const instances = await client.listInstances();
+      ask(program, async (host, tables) => {
+        const instances = await host.listInstances();
         return { json: instances, text: tables.instancesTable(instances) };
       }),
     );
@@ -154,11 +155,27 @@ function addHostVerbs(program: Command): void {
     .option('--holders', 'also who holds the pages: instances, other processes, and what nobody can be named for')
     .addHelpText('after', example('hugenode host --holders'))
     .action((options: { holders?: boolean }) =>
-      ask(program, async (client, tables) => {
-        const host = options.holders === true ? await client.getHostWithHolders() : await client.getHost();
-        return { json: host, text: tables.hostTable(host) };
+      ask(program, async (host, tables) => {
+        const answer = await host.getHost(options);
+        return { json: answer, text: tables.hostTable(answer) };
       }),
     );
+}
+
+function addWatch(program: Command): void {
+  program
+    .command('watch')
+    .description('print what becomes of instances, as it happens, until Ctrl-C; of all hosts, or of --host')
+    .addOption(new Option('--event <name...>', 'only these events (default: all)').choices(LIFECYCLE_EVENTS))
+    .option('--pool <name>', 'queue that keeps what happens while nobody watches; shared by all who name it')
+    .addHelpText('after', example('hugenode --json watch --event create.end delete.end'))
+    .action(async ({ event: events, pool }: { event?: LifecycleEvent[]; pool?: string }) => {
+      const { host, json = false, ...others } = program.opts<GlobalOptions>();
+      const [{ openClient }, { watch }] = await Promise.all([import('./open_client.ts'), import('./watch.ts')]);
+      // Told when the broker is lost: whoever watches would take it for silence.
+      await using client = await openClient(readSettings(others), 'warn');
+      await watch(client, { events, host, pool }, json);
+    });
 }
 
 type Answer = {
@@ -171,18 +188,14 @@ type Answer = {
 /** Asks the host and prints the answer. Loaded here and not above: the agent needs none of it, nor this the agent. */
 async function ask(
   program: Command,
-  work: (client: HostClient, tables: typeof import('./tables.ts')) => Promise<Answer>,
+  work: (host: HugenodeHost, tables: typeof import('./tables.ts')) => Promise<Answer>,
 ): Promise<void> {
   const options = program.opts<GlobalOptions>();
   const settings = readSettings(options);
-  const [{ HostClient }, tables] = await Promise.all([import('./host_client.ts'), import('./tables.ts')]);
-  const client = await HostClient.open(settings, options.host ?? settings.host);
-  try {
-    const answer = await work(client, tables);
-    print(answer, options);
-  } finally {
-    await client.close();
-  }
+  const [{ openClient }, tables] = await Promise.all([import('./open_client.ts'), import('./tables.ts')]);
+  await using client = await openClient(settings);
+  const answer = await work(client.host(options.host ?? settings.host), tables);
+  print(answer, options);
 }
 
 function print({ json, text, refused }: Answer, options: GlobalOptions): void {
@@ -211,7 +224,7 @@ type CreateOptions = {
   user: string;
 };
 
-function createArgs(options: CreateOptions): Record<string, unknown> {
+function createArgs(options: CreateOptions): CreateInstanceArgs {
   return {
     uuid: options.uuid ?? randomUUID(),
     name: options.name,
@@ -240,7 +253,7 @@ type PlanOptions = {
   inventory?: string;
 };
 
-function planArgs(options: PlanOptions): Record<string, unknown> {
+function planArgs(options: PlanOptions): PlanInstanceArgs {
   const { memoryMb, vcpus, spec, imageProperty, count = 1, fill = false } = options;
   const flavor = { vcpus, memory_mb: memoryMb, extra_specs: pairs(spec) };
   return { flavor, image_properties: pairs(imageProperty), count, fill };
@@ -270,7 +283,7 @@ function example(command: string): string {
 }
 
 function describeError(error: unknown): string {
-  if (error instanceof RemoteError) return `${error.className}: ${error.message}`;
+  if (error instanceof ApiError) return `${error.className}: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
 

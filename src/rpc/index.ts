@@ -3,6 +3,7 @@
 export { BrokerConnection, type BrokerOptions } from './broker.ts';
 export { RpcClient, type CallOptions, type CastOptions, type RpcClientOptions } from './client.ts';
 export type { Endpoint, Handler, HandlerRequest } from './dispatch.ts';
+export type { NotificationMessage } from './envelope.ts';
 export {
   BrokerUnavailableError,
   MessagingTimeout,
@@ -14,6 +15,11 @@ export {
   type RpcErrorCode,
 } from './errors.ts';
 export type { RpcLogger } from './logger.ts';
+export {
+  NotificationListener,
+  type HeardNotification,
+  type NotificationListenerOptions,
+} from './notification_listener.ts';
 export { Notifier, type Notification, type NotificationPriority } from './notifier.ts';
 export type { PublishOptions } from './publisher.ts';
 export { RpcServer, type RpcServerOptions } from './server.ts';

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { EXIT, RefusedError, exitCodeOf } from '../../src/cli/exit_codes.ts';
+import { AnswerTimeoutError, ApiError, BrokerAwayError, NoSuchHostError } from '../../src/client/index.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
-import { BrokerUnavailableError, MessagingTimeout, RemoteError, UnroutableError } from '../../src/rpc/index.ts';
 import { SettingsError } from '../../src/settings/load.ts';
 
-const remote = (className: string) => new RemoteError({ className, module: 'm', message: 'x', args: [], kwargs: {} });
+const unknown = { mayHaveBeenDone: true };
+const remote = (className: string) => new ApiError({ className, message: 'x', details: {} }, unknown);
 
 test.each([
   [remote('ComputeResourcesUnavailable'), EXIT.refused],
@@ -14,9 +15,9 @@ test.each([
   [remote('InvalidRequest'), EXIT.usage],
   [remote('InternalError'), EXIT.internal],
   [new SettingsError('x'), EXIT.usage],
-  [new BrokerUnavailableError('x'), EXIT.unreachable],
-  [new MessagingTimeout('id', 'x'), EXIT.unreachable],
-  [new UnroutableError('e', 'k'), EXIT.unreachable],
+  [new BrokerAwayError('x', unknown), EXIT.unreachable],
+  [new AnswerTimeoutError('x', unknown), EXIT.unreachable],
+  [new NoSuchHostError('h', 'x', undefined), EXIT.unreachable],
   [new RefusedError('x'), EXIT.refused],
   [new TypeError('x'), EXIT.internal],
 ])('%s', (error, code) => {
