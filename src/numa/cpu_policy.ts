@@ -32,10 +32,16 @@ export function readCpuPolicy(reading: RequestReading, image: DecodedImage): Cpu
 export function readThreadPolicy(reading: RequestReading, image: DecodedImage): ThreadPolicy | null | undefined {
   const flavor = readWord(reading, THREADS, THREAD_POLICIES, 'InvalidCPUThreadAllocationPolicy');
   if (flavor === undefined || flavor === 'prefer') return flavor;
-  if (flavor === null || image.threadPolicy === undefined) return image.threadPolicy;
+  const unset = flavor === null && !hasEmptyThreadPolicy(reading);
+  if (unset || image.threadPolicy === undefined) return image.threadPolicy;
   if (image.threadPolicy === null || image.threadPolicy === flavor) return flavor;
-  const rule = `differs from the flavor's ${THREADS}=${flavor}`;
+  const rule = `differs from the flavor's ${THREADS}=${flavor ?? ''}`;
   return reading.refuse('ImageCPUThreadPolicyForbidden', 'hw_cpu_thread_policy', rule);
+}
+
+/** Nova has an empty text for a policy of its own until it puts it into a topology, where it can be none. */
+export function refuseEmptyThreadPolicy(reading: RequestReading, policy: ThreadPolicy | null | undefined): void {
+  if (policy === null && hasEmptyThreadPolicy(reading)) reading.refuse('ValueError', THREADS, 'is empty');
 }
 
 export function readEmulatorPolicy(reading: RequestReading): EmulatorPolicy | null | undefined {
@@ -78,6 +84,10 @@ export function withTrait(
   return trait.value === 'required' ? 'require' : null;
 }
 
+function hasEmptyThreadPolicy(reading: RequestReading): boolean {
+  return reading.text(THREADS) === '';
+}
+
 function readWord<T extends string>(
   reading: RequestReading,
   field: string,
@@ -90,16 +100,19 @@ function readWord<T extends string>(
   return word ?? reading.refuse(errorClass, field, `is not one of ${words.join(', ')}`);
 }
 
-/** Requests may be numbered groups (`resources1:PCPU`); what is no number is the scheduler's to complain about. */
+/**
+ * Requests may be numbered groups (`resources1:PCPU`); what is no number is the scheduler's to complain about. Nova looks
+ * at how a name begins, so `resources:PCPU_X` counts too, as do traits below.
+ */
 function sumOfResources(reading: RequestReading, name: 'VCPU' | 'PCPU') {
-  const pattern = new RegExp(`^resources([1-9]\\d*)?:${name}$`);
+  const pattern = new RegExp(`^resources([1-9]\\d*)?:${name}`);
   const found = reading.extraSpecs().filter(([key, text]) => pattern.test(key) && readWholeNumber(text) !== undefined);
   const sum = found.reduce((total, [, text]) => total + (readWholeNumber(text) ?? 0), 0);
   return { sum, field: sum === 0 ? undefined : found[0]?.[0] };
 }
 
 function hyperthreadingTrait(reading: RequestReading): { field: string; value: string } | undefined {
-  const trait = reading.extraSpecs().find(([key]) => /^trait([1-9]\d*)?:HW_CPU_HYPERTHREADING$/.test(key));
+  const trait = reading.extraSpecs().find(([key]) => /^trait([1-9]\d*)?:HW_CPU_HYPERTHREADING/.test(key));
   if (trait !== undefined) return trait[1] === '' ? undefined : { field: trait[0], value: trait[1] };
   const field = 'trait:HW_CPU_HYPERTHREADING';
   return reading.imageProperty(field) === 'required' ? { field, value: 'required' } : undefined;

@@ -11,6 +11,7 @@ import {
   readCpuPolicy,
   readEmulatorPolicy,
   readThreadPolicy,
+  refuseEmptyThreadPolicy,
   withResources,
   withTrait,
   type CpuPolicy,
@@ -64,6 +65,7 @@ export function readGuestTopology(flavor: FlavorRequest, imageProperties: ImageP
   const pinned = cpu.cpuPolicy === 'dedicated' || cpu.cpuPolicy === 'mixed';
   const wanted = nodes !== null || (pageSize !== null && pageSize !== 0) || pinned;
   const shares = wanted ? readShares(reading, image, nodes) : [];
+  if (wanted) refuseEmptyThreadPolicy(reading, cpu.threadPolicy);
   if (reading.errors.length > 0 || shares === undefined) return { ok: false, errors: reading.errors };
 
   const dedicated = dedicatedVcpus(reading, cpu);

@@ -119,6 +119,21 @@ test('a negative amount of memory is none, though Nova would take it', () => {
   expect(classes(flavor(lists))).toEqual(['ValueError']);
 });
 
+test('an empty thread policy is one that no topology can have, and not the one of the image', () => {
+  const empty = { 'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': '' };
+  expect(classes(flavor(empty))).toEqual(['ValueError']);
+  expect(classes(flavor(empty), { hw_cpu_thread_policy: 'prefer' })).toContain('ImageCPUThreadPolicyForbidden');
+  expect(classes(flavor({ ...empty, 'trait:HW_CPU_HYPERTHREADING': 'required' }))).toEqual([]);
+  expect(classes(flavor({ 'hw:cpu_thread_policy': '' }))).toEqual([]);
+});
+
+test('resources and the trait are known by how their names begin', () => {
+  expect(classes(flavor({ 'resources:PCPU_X': '3' }))).toEqual(['InvalidRequest']);
+  expect(classes(flavor({ 'trait2:HW_CPU_HYPERTHREADING_X': 'required' }))).toEqual([
+    'CPUThreadPolicyConfigurationInvalid',
+  ]);
+});
+
 test.each([
   ['large', 'large'],
   ['2048', 2048],
