@@ -23,11 +23,13 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // Long: `npm run test:nova`. It needs Debian's python3-nova, which nothing else does.
+      { test: { name: 'nova', include: ['integration/nova/lane/**/*.test.ts'], testTimeout: 7_200_000 } },
       {
         test: {
           name: 'integration',
           include: ['integration/**/*.test.ts'],
-          exclude: ['integration/numa/lane/**'],
+          exclude: ['integration/numa/lane/**', 'integration/nova/lane/**'],
           globalSetup: ['integration/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
