@@ -79,6 +79,7 @@ export class AgentStage {
       host: this.host,
       'rpc.transport_url': this.api.url(this.vhost),
       'instances.path': join(this.#folder, 'instances'),
+      'rpc.journal_path': join(this.#folder, 'requests.sqlite'),
       'instances.domain_prefix': this.domainPrefix,
       'images.path': TINY_IMAGES_PATH,
       'libvirt.virt_type': inject('virtType'),
@@ -93,9 +94,14 @@ export class AgentStage {
   }
 
   /** Starts the agent, with other settings where given; resolves when it takes requests. */
-  async start(overrides: Overrides = this.#overrides): Promise<void> {
+  async start(overrides: Overrides = this.#overrides, env: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#overrides = overrides;
-    this.#process = await AgentProcess.start(this.settings, (line) => this.logged.push(line));
+    this.#process = await AgentProcess.start(this.settings, (line) => this.logged.push(line), env);
+  }
+
+  /** Resolves when the agent has ended by itself. */
+  async ended(): Promise<void> {
+    await this.#process?.ended();
   }
 
   get isRunning(): boolean {

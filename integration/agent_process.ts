@@ -1,5 +1,6 @@
 /** The agent as a user runs it: a process started by `hugenode serve`, whose log lines are kept as they come. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -24,9 +25,14 @@ export class AgentProcess {
   }
 
   /** Starts `hugenode ARGS serve` on the shipped configuration; resolves when it takes requests. */
-  static async start(args: readonly string[], onLog: (line: LogLine) => void): Promise<AgentProcess> {
+  static async start(
+    args: readonly string[],
+    onLog: (line: LogLine) => void,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<AgentProcess> {
     const child = spawn(LAUNCHER, ['--config', SHIPPED_CONFIG, ...args, 'serve'], {
       stdio: ['ignore', 'inherit', 'pipe'],
+      env: { ...process.env, ...env },
     });
     const last: LogLine[] = [];
     const ready = Promise.withResolvers<void>();
@@ -55,6 +61,11 @@ export class AgentProcess {
 
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves when it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.isRunning) await once(this.#child, 'exit');
   }
 
   get pid(): number {

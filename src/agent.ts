@@ -6,7 +6,7 @@ import { AdmissionGate } from './admission/gate.ts';
 import { lockSetting } from './agent_lock.ts';
 import { ClaimLedger } from './admission/claims.ts';
 import { ruleProblem, type AdmissionRules } from './admission/rules.ts';
-import { API_VERSION, apiEndpoint } from './api/endpoint.ts';
+import { API_VERSION, apiEndpoint, BUILD_LANE } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
 import type { EventSink, InstanceEvent } from './compute/events.ts';
 import { ComputeManager } from './compute/manager.ts';
@@ -15,8 +15,17 @@ import type { Logger } from './log.ts';
 import { Meter } from './metering/meter.ts';
 import { lifecycleNotification } from './notifications/lifecycle.ts';
 import { Outbox } from './notifications/outbox.ts';
-import { BrokerConnection, BrokerUnavailableError, Notifier, RpcServer } from './rpc/index.ts';
-import { brokerOptions } from './settings/broker_options.ts';
+import {
+  BrokerConnection,
+  BrokerUnavailableError,
+  MemoryRequestStore,
+  Notifier,
+  RpcServer,
+  SqliteRequestStore,
+  type Readiness,
+  type RequestStore,
+} from './rpc/index.ts';
+import { brokerOptions, prefetchOf, topologyFlags } from './settings/broker_options.ts';
 import { expand, parseCpuRanges } from './numa/cpu_set.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
@@ -25,6 +34,8 @@ import { kibFromMib } from './units.ts';
 
 export type Agent = { stop(): Promise<void> };
 
+/** Requests that are known at most. */
+const REQUEST_BOUND = 100_000;
 /** Events that wait for the broker at most; beyond, the oldest go. */
 const OUTBOX_BOUND = 10_000;
 const OUTBOX_RETRY_MS = 1_000;
@@ -62,15 +73,23 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
     const lock = await lockSetting(`instances.${setting}`, settings.instances[setting]);
     taken.push('lock', () => lock.release());
   }
+  if (settings.rpc.journal_path !== '') {
+    const lock = await lockSetting('rpc.journal_path', settings.rpc.journal_path);
+    taken.push('lock', () => lock.release());
+  }
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   taken.push('libvirt', () => driver.close());
   await driver.open();
   await checkRules(settings, driver);
-  const broker = await BrokerConnection.open(brokerOptions(settings, 'hugenode serve', log));
+  const broker = await BrokerConnection.open({
+    ...brokerOptions(settings, 'hugenode serve', log),
+    startTimeoutMs: settings.rpc.start_timeout_ms,
+  });
   taken.push('broker', () => broker.close());
 
-  const flags = { durable: settings.rpc.durable_queues };
-  const notifier = new Notifier(broker, flags);
+  const flags = topologyFlags(settings);
+  const { driver: format, declare_queues: declaresQueues } = settings.notifications;
+  const notifier = new Notifier(broker, { flags, format, declaresQueues });
   const outbox = outboxOf(settings, notifier, log);
   taken.push('notifications', () => outbox.drained(OUTBOX_DRAIN_MS));
   const meter = meterOf(settings, driver, notifier, log);
@@ -85,17 +104,38 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
 
   await compute.recover();
   if (settings.metering.enabled) meter.start();
+  const store = requestStore(settings, log);
+  taken.push('journal', () => store.close());
+  // The server answers for the endpoint that it serves.
+  const readiness = { now: (): Readiness => ({ ready: false, reasons: ['the server is starting'] }) };
   const server = await RpcServer.start(broker, {
     exchange: settings.rpc.exchange,
     topic: settings.rpc.topic,
     server: settings.host,
-    endpoints: [apiEndpoint(compute, settings.host)],
-    prefetch: settings.rpc.prefetch,
+    endpoints: [apiEndpoint({ compute, host: settings.host, readiness: () => readiness.now() })],
+    prefetch: prefetchOf(settings),
+    maxMessageBytes: settings.rpc.max_message_bytes,
+    lanes: { [BUILD_LANE]: settings.rpc.builds },
+    store,
+    holdMs: settings.rpc.hold_ms,
+    hearingIntervalMs: settings.rpc.hearing_interval_ms,
+    deadLetters: settings.rpc.dead_letters,
     errorModule: ERROR_MODULE,
     flags,
     logger: log,
   });
+  readiness.now = () => server.readiness;
   taken.push('requests', () => server.stop(settings.rpc.stop_timeout_ms));
+}
+
+function requestStore({ rpc }: Settings, log: Logger): RequestStore {
+  const { journal_path: path, journal_keep_ms: keepMs } = rpc;
+  if (path === '') return new MemoryRequestStore(REQUEST_BOUND);
+  try {
+    return SqliteRequestStore.open({ path, keepMs, limit: REQUEST_BOUND, logger: log });
+  } catch (error) {
+    throw new SettingsError(`rpc.journal_path: cannot open ${path}: ${String(error)}`, { cause: error });
+  }
 }
 
 function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, log: Logger): Meter {

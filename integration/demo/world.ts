@@ -1,7 +1,7 @@
 /** What the demo runs in: a virtual host of its own on the machine's broker, the agent, a client and a tap. */
 import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BrokerConnection, RemoteError, RpcClient } from '../../src/rpc/index.ts';
 import type { InstanceView } from '../../src/api/views.ts';
 import { loadSettings } from '../../src/settings/load.ts';
@@ -44,6 +44,7 @@ export class DemoWorld {
       // An agent that runs here for real must not meet the demo's guest.
       'instances.domain_prefix': 'hugenode-demo-',
       'instances.path': INSTANCES_PATH,
+      'rpc.journal_path': join(dirname(INSTANCES_PATH), 'requests.sqlite'),
       'log.level': 'debug',
     };
     this.#undo.push('folder', () => rm(dirname(INSTANCES_PATH), { recursive: true, force: true }));

@@ -4,7 +4,7 @@
  */
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
-import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
+import type { Endpoint, HandlerRequest, Readiness } from '../rpc/index.ts';
 import { parseArgs, withFaults } from './faults.ts';
 import { viewPlan } from './plan_views.ts';
 import {
@@ -20,38 +20,66 @@ import { viewHost, viewInstance } from './views.ts';
 
 export const API_VERSION = '1.1';
 
-/** The methods over the core. `host` is the name that answers carry. */
-export function apiEndpoint(compute: ComputeManager, host: string): Endpoint {
+export type ApiEndpointOptions = {
+  readonly compute: ComputeManager;
+  /** The name that answers carry. */
+  readonly host: string;
+  /** Whether requests are heard and answered, for get_host. */
+  readonly readiness: () => Readiness;
+};
+
+/** Builds take their time and pages; nothing else waits behind them. The server bounds how many are at work. */
+export const BUILD_LANE = 'build';
+
+/** The methods over the core. */
+export function apiEndpoint({ compute, host, readiness }: ApiEndpointOptions): Endpoint {
   return {
     namespace: null,
     version: API_VERSION,
     methods: {
-      create_instance: async (request) => {
-        const args = parseArgs(createInstanceArgs, request.method, request.args);
-        return withFaults(async () =>
-          viewInstance(await compute.createInstance(instanceRequestOf(args), contextOf(request)), host),
-        );
+      create_instance: {
+        lane: BUILD_LANE,
+        handler: async (request) => {
+          const args = parseArgs(createInstanceArgs, request.method, request.args);
+          return withFaults(async () =>
+            viewInstance(await compute.createInstance(instanceRequestOf(args), contextOf(request)), host),
+          );
+        },
       },
-      delete_instance: async (request) => {
-        const { uuid } = parseArgs(instanceArgs, request.method, request.args);
-        await withFaults(() => compute.deleteInstance(uuid, contextOf(request)));
-        return null;
+      delete_instance: {
+        handler: async (request) => {
+          const { uuid } = parseArgs(instanceArgs, request.method, request.args);
+          await withFaults(() => compute.deleteInstance(uuid, contextOf(request), { mayBeDone: request.isResumed }));
+          return null;
+        },
       },
-      get_instance: async (request) => {
-        const { uuid } = parseArgs(instanceArgs, request.method, request.args);
-        return withFaults(async () => viewInstance(await compute.getInstance(uuid), host));
+      get_instance: {
+        readOnly: true,
+        handler: async (request) => {
+          const { uuid } = parseArgs(instanceArgs, request.method, request.args);
+          return withFaults(async () => viewInstance(await compute.getInstance(uuid), host));
+        },
       },
-      list_instances: async (request) => {
-        parseArgs(noArgs, request.method, request.args);
-        return withFaults(async () => (await compute.listInstances()).map((info) => viewInstance(info, host)));
+      list_instances: {
+        readOnly: true,
+        handler: async (request) => {
+          parseArgs(noArgs, request.method, request.args);
+          return withFaults(async () => (await compute.listInstances()).map((info) => viewInstance(info, host)));
+        },
       },
-      get_host: async (request) => {
-        const ask = parseArgs(hostArgs, request.method, request.args);
-        return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION));
+      get_host: {
+        readOnly: true,
+        handler: async (request) => {
+          const ask = parseArgs(hostArgs, request.method, request.args);
+          return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION, readiness()));
+        },
       },
-      plan_instance: async (request) => {
-        const args = parseArgs(planInstanceArgs, request.method, request.args);
-        return withFaults(async () => viewPlan(await compute.planInstance(planWishOf(args))));
+      plan_instance: {
+        readOnly: true,
+        handler: async (request) => {
+          const args = parseArgs(planInstanceArgs, request.method, request.args);
+          return withFaults(async () => viewPlan(await compute.planInstance(planWishOf(args))));
+        },
       },
     },
   };

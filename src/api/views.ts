@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { GuestInfo, PowerState } from '../compute_driver.ts';
 import type { HostReport } from '../compute/host_report.ts';
 import type { PageHoldersReport } from '../compute/page_holders_report.ts';
+import type { Readiness } from '../rpc/index.ts';
 import { mibFromKib } from '../units.ts';
 
 export const instanceView = z.object({
@@ -106,6 +107,8 @@ const rulesView = z.object({
 export const hostView = z.object({
   host: z.string(),
   api_version: z.string(),
+  /** Whether requests are heard and answered, and why not. Since 1.1. */
+  readiness: z.object({ ready: z.boolean(), reasons: z.array(z.string()) }).optional(),
   instances: z.number(),
   shut_off_instances: z.enum(['keep', 'release']).default('keep'),
   rules: rulesView.optional(),
@@ -136,6 +139,8 @@ export type InstanceView = z.output<typeof instanceView>;
 export type HostView = z.output<typeof hostView>;
 export type HolderName = z.output<typeof holderName>;
 export type HoldersView = z.output<typeof holdersView>;
+
+const READY: Readiness = { ready: true, reasons: [] };
 
 const VM_STATE: Readonly<Record<PowerState, InstanceView['vm_state']>> = {
   running: 'active',
@@ -186,10 +191,12 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
   };
 }
 
-export function viewHost(report: HostReport, apiVersion: string): HostView {
+/** @param readiness of the server that answers; whoever answers is heard, so ready is what it is without one. */
+export function viewHost(report: HostReport, apiVersion: string, readiness: Readiness = READY): HostView {
   return {
     host: report.host,
     api_version: apiVersion,
+    readiness: { ready: readiness.ready, reasons: [...readiness.reasons] },
     instances: report.instances,
     shut_off_instances: report.rules.shutOffInstances,
     rules: viewRules(report),

@@ -39,7 +39,7 @@ export async function createInstance(
   request: InstanceRequest,
   context: RequestContext,
 ): Promise<GuestInfo> {
-  const phases = new Phases();
+  const phases = new Phases('create');
   const placementRequest = placementRequestOf(request, deps.defaultPageSize);
   const existing = await deps.driver.getInfo(request.uuid);
   if (existing !== undefined && isFinished(existing)) return sameRequestOrConflict(existing, request);

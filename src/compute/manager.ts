@@ -15,6 +15,7 @@ import { ComputeError } from '../errors.ts';
 import type { EventSink, RequestContext } from './events.ts';
 import { describeHost, type HostReport } from './host_report.ts';
 import { InstanceLanes } from './instance_lanes.ts';
+import { Phases } from './phases.ts';
 import { Leftovers } from './leftovers.ts';
 import { reportPageHolders } from './page_holders_report.ts';
 import { planInstance, type PlanReport, type PlanWish } from './plan_instance.ts';
@@ -47,22 +48,30 @@ export class ComputeManager {
     return this.#lanes.run(request.uuid, () => createInstance(deps, request, context));
   }
 
-  /** Ends an instance; resolves when its pages are back. @throws {ComputeError} InstanceNotFound */
-  deleteInstance(uuid: string, context: RequestContext): Promise<void> {
+  /**
+   * Ends an instance; resolves when its pages are back.
+   * @param mayBeDone whether this very request was begun before, by an agent that died: an instance that is not there is
+   * then one that is deleted.
+   * @throws {ComputeError} InstanceNotFound
+   */
+  deleteInstance(uuid: string, context: RequestContext, { mayBeDone = false } = {}): Promise<void> {
     const { driver, emit, log } = this.#options;
     return this.#lanes.run(uuid, async () => {
       const found = await driver.getInfo(uuid);
       // Also where there is no guest: files of one may be left from a delete that was cut off.
       if (found === undefined) {
         await driver.destroy(uuid);
+        if (mayBeDone) return;
         throw notFound(uuid);
       }
       const { instance } = found;
       const { createdAt, launchedAt } = instance;
+      const phases = new Phases('delete');
       emit({ kind: 'delete.start', instance, createdAt, launchedAt, context });
       await driver.destroy(uuid);
+      phases.end('destroy');
       emit({ kind: 'delete.end', instance, createdAt, launchedAt, context, deletedAt: new Date().toISOString() });
-      log.info('instance deleted', { instance: uuid, requestId: context.requestId });
+      log.info('instance deleted', { instance: uuid, requestId: context.requestId, phases_ms: phases.ms });
     });
   }
 

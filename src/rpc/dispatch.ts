@@ -9,19 +9,31 @@ export interface HandlerRequest {
   context: Record<string, unknown>;
   /** The context's `request_id`, for logs and error messages. */
   requestId?: string;
+  /**
+   * Whether a process that died had begun this very request: what it asks for may be done already, in part or whole.
+   */
+  isResumed: boolean;
   signal: AbortSignal;
 }
 
 export type Handler = (request: HandlerRequest) => Promise<unknown>;
 
+export interface Method {
+  handler: Handler;
+  /** Which of the server's limits it counts under (`RpcServerOptions.lanes`); absent: none. */
+  lane?: string;
+  /** Changes nothing, so doing it twice is no harm: nothing of it is kept, and a repeated request is asked anew. */
+  readOnly?: boolean;
+}
+
 /** Methods under one namespace (null is the default one) and one version, `major.minor` or `major.minor.revision`. */
 export interface Endpoint {
   namespace: string | null;
   version: string;
-  methods: ReadonlyMap<string, Handler> | Readonly<Record<string, Handler>>;
+  methods: ReadonlyMap<string, Handler | Method> | Readonly<Record<string, Handler | Method>>;
 }
 
-export type Resolution = { found: true; handler: Handler } | { found: false; failure: Failure };
+export type Resolution = { found: true; method: Method } | { found: false; failure: Failure };
 
 const DISPATCHER_MODULE = 'oslo_messaging.rpc.dispatcher';
 
@@ -44,8 +56,8 @@ export function resolve(
   }
 
   for (const endpoint of method.startsWith('_') ? [] : speaking) {
-    const handler = handlerOf(endpoint, method);
-    if (handler) return { found: true, handler };
+    const found = methodOf(endpoint, method);
+    if (found) return { found: true, method: typeof found === 'function' ? { handler: found } : found };
   }
   return failed('NoSuchMethod', `Endpoint does not support RPC method ${method}`);
 }
@@ -68,13 +80,13 @@ function parseVersion(text: string): { major: number; minor: number; revision: n
   return { major: Number(match[1]), minor: Number(match[2]), revision: Number(match[3] ?? 0) };
 }
 
-function handlerOf(endpoint: Endpoint, method: string): Handler | undefined {
+function methodOf(endpoint: Endpoint, method: string): Handler | Method | undefined {
   if (isMap(endpoint.methods)) return endpoint.methods.get(method);
   // Own keys only: `constructor` or `toString` is no method of ours.
   return Object.hasOwn(endpoint.methods, method) ? endpoint.methods[method] : undefined;
 }
 
-function isMap(methods: Endpoint['methods']): methods is ReadonlyMap<string, Handler> {
+function isMap(methods: Endpoint['methods']): methods is ReadonlyMap<string, Handler | Method> {
   return methods instanceof Map;
 }
 

@@ -7,36 +7,16 @@
 //
 // Decoding never throws: what another process sent is either a message or a `Rejection` that says why not, and whom to
 // tell. A body without the two envelope keys is taken as the inner message itself (envelope version 1), as oslo does.
+//
+// Numbers that JavaScript cannot hold: a request with one is refused by name, for its handler would see another number
+// or none; in replies and notifications they are taken as they are (bigint, NaN, infinities).
 
-import { RpcError, type Failure } from './errors.ts';
+import { inflateSync } from 'node:zlib';
+import type { Failure } from './errors.ts';
+import { isFields, parseJson, stringify, type Oddity } from './json.ts';
+import type { Rejection, RejectionReason } from './rejections.ts';
 
-export type RejectionReason =
-  | 'content-type'
-  | 'compressed'
-  | 'not-utf8'
-  | 'not-json'
-  | 'not-finite'
-  | 'not-an-object'
-  | 'envelope-version'
-  | 'envelope-message'
-  | 'msg-id'
-  | 'reply-queue'
-  | 'timeout'
-  | 'unique-id'
-  | 'method'
-  | 'args'
-  | 'namespace'
-  | 'version'
-  | 'ending'
-  | 'failure'
-  | 'notification';
-
-/** Why a body was refused; with both `msgId` and `replyQueue` its sender waits for an answer and can be given one. */
-export interface Rejection {
-  reason: RejectionReason;
-  msgId?: string;
-  replyQueue?: string;
-}
+export type { Rejection, RejectionReason } from './rejections.ts';
 
 export type Decoded<T> = { accepted: true; message: T } | { accepted: false; rejection: Rejection };
 
@@ -88,6 +68,12 @@ const ENVELOPE_VERSION = '2.0';
 const CONTEXT_PREFIX = '_context_';
 // AMQP 0-9-1 short string: a longer routing key cannot be sent.
 const MAX_ROUTING_KEY_BYTES = 255;
+/** Bodies above are refused unread. */
+export const DEFAULT_MAX_BYTES = 16 * 2 ** 20;
+// RabbitMQ's own limit: nothing larger can come of one message, unless it is compressed.
+const BROKER_MAX_BYTES = 128 * 2 ** 20;
+// Where the caller of a message that is too large is looked for: at its end and its beginning.
+const PEEKED_BYTES = 2 ** 16;
 
 type Fields = Record<string, unknown>;
 
@@ -125,9 +111,15 @@ export function encodeHeartbeat(msgId: string, uniqueId: string): string {
   return seal({ result: null, failure: null, ending: false, _msg_id: msgId, _unique_id: uniqueId });
 }
 
-/** The body of a notification (oslo driver `messagingv2`); throws RpcError `not-encodable`. */
-export function encodeNotification(notification: NotificationMessage): string {
-  return seal({
+/** oslo's notification drivers: with an envelope, or the message alone. */
+export type NotificationFormat = 'messagingv2' | 'messaging';
+
+/** The body of a notification; throws RpcError `not-encodable`. */
+export function encodeNotification(
+  notification: NotificationMessage,
+  format: NotificationFormat = 'messagingv2',
+): string {
+  const fields = {
     message_id: notification.messageId,
     publisher_id: notification.publisherId,
     event_type: notification.eventType,
@@ -136,14 +128,23 @@ export function encodeNotification(notification: NotificationMessage): string {
     timestamp: notification.timestamp,
     ...(notification.uniqueId !== null && { _unique_id: notification.uniqueId }),
     ...prefixed(notification.context),
-  });
+  };
+  return format === 'messagingv2' ? seal(fields) : stringify(fields);
 }
 
-/** Reads a request. A rejection names the waiting caller whenever its two fields could be read. */
-export function decodeRequest(body: Uint8Array, properties: BodyProperties = {}): Decoded<RequestMessage> {
-  const opened = open(body, properties);
+/**
+ * Reads a request. A rejection names the waiting caller whenever its two fields could be read. A body beyond `maxBytes`
+ * (compressed or not) is never parsed: its caller is looked for at its end and its beginning alone.
+ */
+export function decodeRequest(
+  body: Uint8Array,
+  properties: BodyProperties = {},
+  maxBytes = DEFAULT_MAX_BYTES,
+): Decoded<RequestMessage> {
+  const opened = open(body, properties, maxBytes);
   if (!opened.accepted) return opened;
-  const { fields } = opened;
+  const { fields, oddity } = opened;
+  if (oddity) return rejected(oddity.reason, fields, oddity.literal);
   const refuse = (reason: RejectionReason): Decoded<RequestMessage> => rejected(reason, fields);
 
   // An empty id is no id, as for oslo.
@@ -174,9 +175,10 @@ export function decodeRequest(body: Uint8Array, properties: BodyProperties = {})
 
 /** Reads a reply or heartbeat. */
 export function decodeReply(body: Uint8Array, properties: BodyProperties = {}): Decoded<ReplyMessage> {
-  const opened = open(body, properties);
+  const opened = open(body, properties, BROKER_MAX_BYTES);
   if (!opened.accepted) return opened;
-  const { fields } = opened;
+  const { fields, oddity } = opened;
+  if (oddity?.isLost) return rejected(oddity.reason, fields, oddity.literal);
   const msgId = fields['_msg_id'];
   if (typeof msgId !== 'string' || msgId === '') return rejected('msg-id', fields);
   const ending = fields['ending'];
@@ -188,9 +190,10 @@ export function decodeReply(body: Uint8Array, properties: BodyProperties = {}): 
 
 /** Reads a notification, enveloped (`messagingv2`) or bare (`messaging`). */
 export function decodeNotification(body: Uint8Array, properties: BodyProperties = {}): Decoded<NotificationMessage> {
-  const opened = open(body, properties);
+  const opened = open(body, properties, BROKER_MAX_BYTES);
   if (!opened.accepted) return opened;
-  const { fields } = opened;
+  const { fields, oddity } = opened;
+  if (oddity?.isLost) return rejected(oddity.reason, fields, oddity.literal);
   const text = (key: string): string => (typeof fields[key] === 'string' ? fields[key] : '');
   const uniqueId = fields['_unique_id'] ?? null;
   if (text('event_type') === '' || text('priority') === '') return rejected('notification', fields);
@@ -225,26 +228,55 @@ function decodeFailure(value: unknown): Failure | null | undefined {
   };
 }
 
-type Opened = { accepted: true; fields: Fields } | { accepted: false; rejection: Rejection };
+type Opened = { accepted: true; fields: Fields; oddity: Oddity | null } | { accepted: false; rejection: Rejection };
 
 /** Bytes to the inner message's fields. */
-function open(body: Uint8Array, properties: BodyProperties): Opened {
-  const outer = readOuter(body);
-  if (typeof outer === 'string') return rejected(outer, {});
+function open(body: Uint8Array, properties: BodyProperties, maxBytes: number): Opened {
+  if (body.byteLength > maxBytes) return rejected('too-large', callerIn(body), sizes(body.byteLength, maxBytes));
+  const plain = inflated(body, properties, maxBytes);
+  if (typeof plain === 'string') return rejected(plain, callerIn(body));
 
+  const outer = readOuter(plain);
+  if (typeof outer === 'string') return rejected(outer, {});
   const enveloped = 'oslo.version' in outer.fields && 'oslo.message' in outer.fields;
   const inner = enveloped ? readInner(outer.fields['oslo.message']) : outer;
   if (typeof inner === 'string') return rejected(inner, {});
 
-  const refused = refusedProperties(properties);
-  if (refused) return rejected(refused, inner.fields);
+  if (!isJsonType(properties)) return rejected('content-type', inner.fields);
   // oslo.messaging 14 takes 2.0 alone: neither 1.0 nor 2.1.
   if (enveloped && outer.fields['oslo.version'] !== ENVELOPE_VERSION) return rejected('envelope-version', inner.fields);
-  if (!outer.isFinite || !inner.isFinite) return rejected('not-finite', inner.fields);
-  return { accepted: true, fields: inner.fields };
+  return { accepted: true, fields: inner.fields, oddity: outer.oddity ?? inner.oddity };
 }
 
-type Read = { fields: Fields; isFinite: boolean } | RejectionReason;
+/** What kombu wrote with `kombu_compression` (gzip, by that name alone: it is zlib's format), as it was before. */
+function inflated(body: Uint8Array, { headers }: BodyProperties, maxBytes: number): Uint8Array | RejectionReason {
+  const compression = headers?.['compression'];
+  if (compression === undefined) return body;
+  if (compression !== 'application/x-gzip') return 'compressed';
+  try {
+    return inflateSync(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    return error instanceof RangeError ? 'too-large' : 'compressed';
+  }
+}
+
+/** Who waits for the answer to a body that is not parsed: its last `_msg_id` and `_reply_q` that are keys. */
+function callerIn(body: Uint8Array): Fields {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const parts = [bytes.subarray(-PEEKED_BYTES), bytes.subarray(0, PEEKED_BYTES)].map((part) => part.toString('latin1'));
+  const lastOf = (key: string): string | undefined => {
+    // In an envelope a quote of the message has one backslash; a quote inside one of its strings has three.
+    const pattern = new RegExp(String.raw`(?<!\\)(\\?)"${key}\1":\s?\1"([\w.-]{1,255})\1"`, 'g');
+    return parts.flatMap((part) => [...part.matchAll(pattern)].at(-1)?.[2] ?? []).at(0);
+  };
+  return { _msg_id: lastOf('_msg_id'), _reply_q: lastOf('_reply_q') };
+}
+
+function sizes(byteLength: number, maxBytes: number): string {
+  return `${byteLength} bytes, ${maxBytes} at most`;
+}
+
+type Read = { fields: Fields; oddity: Oddity | null } | RejectionReason;
 
 function readOuter(body: Uint8Array): Read {
   let text: string;
@@ -263,64 +295,22 @@ function readInner(text: unknown): Read {
 function readObject(text: string): Read {
   const parsed = parseJson(text);
   if (!parsed) return 'not-json';
-  return isFields(parsed.value) ? { fields: parsed.value, isFinite: parsed.isFinite } : 'not-an-object';
+  return isFields(parsed.value) ? { fields: parsed.value, oddity: parsed.oddity } : 'not-an-object';
 }
 
 // oslo refuses a body without content type; one that reads as JSON all the same does no harm.
-function refusedProperties({ contentType, contentEncoding, headers }: BodyProperties): RejectionReason | null {
-  if (headers?.['compression'] !== undefined) return 'compressed';
-  if (contentType !== undefined && contentType !== 'application/json') return 'content-type';
-  if (contentEncoding !== undefined && !isUtf8(contentEncoding)) return 'content-type';
-  return null;
+function isJsonType({ contentType, contentEncoding }: BodyProperties): boolean {
+  if (contentType !== undefined && contentType !== 'application/json') return false;
+  return contentEncoding === undefined || isUtf8(contentEncoding);
 }
 
-function parseJson(text: string): { value: unknown; isFinite: boolean } | null {
-  try {
-    return { value: JSON.parse(text), isFinite: true };
-  } catch {
-    const repaired = withoutBareNumbers(text);
-    if (repaired === text) return null;
-    try {
-      return { value: JSON.parse(repaired), isFinite: false };
-    } catch {
-      return null;
-    }
-  }
-}
-
-/**
- * Python's json writes NaN, Infinity and -Infinity bare. Such a message is refused, but its sender must be found in it:
- * the words become null, outside of strings. Linear on purpose: the text is anybody's.
- */
-function withoutBareNumbers(text: string): string {
-  const words = /"|-?Infinity|NaN/g;
-  let repaired = '';
-  let from = 0;
-  for (let match = words.exec(text); match; match = words.exec(text)) {
-    if (match[0] === '"') {
-      words.lastIndex = endOfString(text, words.lastIndex);
-      continue;
-    }
-    repaired += `${text.slice(from, match.index)}null`;
-    from = words.lastIndex;
-  }
-  return repaired + text.slice(from);
-}
-
-function endOfString(text: string, from: number): number {
-  for (let at = from; at < text.length; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === '"') return at + 1;
-  }
-  return text.length;
-}
-
-function rejected(reason: RejectionReason, fields: Fields): { accepted: false; rejection: Rejection } {
+function rejected(reason: RejectionReason, fields: Fields, detail?: string): { accepted: false; rejection: Rejection } {
   const { _msg_id: msgId, _reply_q: replyQueue } = fields;
   return {
     accepted: false,
     rejection: {
       reason,
+      ...(detail !== undefined && { detail }),
       ...(typeof msgId === 'string' && msgId !== '' && { msgId }),
       ...(isRoutingKey(replyQueue) && { replyQueue }),
     },
@@ -342,25 +332,6 @@ function prefixed(context: Fields): Fields {
 
 function seal(fields: Fields): string {
   return stringify({ 'oslo.version': ENVELOPE_VERSION, 'oslo.message': stringify(fields) });
-}
-
-function stringify(value: Fields): string {
-  try {
-    return JSON.stringify(value, finite);
-  } catch (error) {
-    // A bigint, NaN, a cycle, too deep or too large.
-    throw new RpcError('not-encodable', 'the message cannot be written as JSON', { cause: error });
-  }
-}
-
-/** JSON.stringify would write null for these, and nobody would know. */
-function finite(_key: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} is no JSON number`);
-  return value;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isUtf8(contentEncoding: unknown): boolean {

@@ -2,7 +2,8 @@
 
 export { BrokerConnection, type BrokerOptions } from './broker.ts';
 export { RpcClient, type CallOptions, type CastOptions, type RpcClientOptions } from './client.ts';
-export type { Endpoint, Handler, HandlerRequest } from './dispatch.ts';
+export { deadLetterQueue, sortDeadLetters, type DeadLetter, type Fate } from './dead_letters.ts';
+export type { Endpoint, Handler, HandlerRequest, Method } from './dispatch.ts';
 export type { NotificationMessage } from './envelope.ts';
 export {
   BrokerUnavailableError,
@@ -22,6 +23,9 @@ export {
 } from './notification_listener.ts';
 export { Notifier, type Notification, type NotificationPriority } from './notifier.ts';
 export type { PublishOptions } from './publisher.ts';
-export { RpcServer, type RpcServerOptions } from './server.ts';
+export { REQUEST_STEPS } from './request_desk.ts';
+export { MemoryRequestStore, type RequestStore } from './request_store.ts';
+export { RpcServer, type Readiness, type RpcServerOptions } from './server.ts';
+export { SqliteRequestStore } from './sqlite_request_store.ts';
 export type { TopologyFlags } from './topology.ts';
 export { describe as describeTransportUrl, parseTransportUrl, type TransportUrl } from './transport_url.ts';

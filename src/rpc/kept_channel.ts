@@ -6,16 +6,19 @@
 //   close(), or the end of the connection's own life: from anywhere, for good
 //
 // Setup (declare, consume) runs on each new channel before anybody may use it. A first setup refused by the broker
-// (406 other flags, 403 not allowed) is an error of the opener; a later one is logged and tried again.
+// (406 other flags, 403 not allowed) is an error of the opener; a later one is logged once and tried again, ever slower:
+// somebody has to act first.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, RecoveringChannelModel } from 'amqplib';
 import { BrokerUnavailableError, RpcError } from './errors.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
+import { AdoptedError, explainRefusal } from './refusals.ts';
 import { within } from './within.ts';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
+const MAX_REFUSED_DELAY_MS = 30_000;
 // A channel that lived this long was healthy: its loss starts the back-off afresh.
 const HEALTHY_AFTER_MS = 10_000;
 const CLOSE_DEADLINE_MS = 2_000;
@@ -44,6 +47,8 @@ export class KeptChannel<C extends Channel = Channel> {
   readonly #stop: AbortSignal;
   #life: Life<C> | null = null;
   #change = Promise.withResolvers<void>();
+  /** The refusal that was told last: it is told once. */
+  #refusal: string | null = null;
 
   private constructor(model: RecoveringChannelModel, options: KeptChannelOptions<C>) {
     this.#model = model;
@@ -102,30 +107,47 @@ export class KeptChannel<C extends Channel = Channel> {
         if (isFirst) onFirst();
         else logger.info('channel set up again', { purpose });
         isFirst = false;
+        this.#refusal = null;
         await life.ended;
         // Again: it may have ended between its setup and its announcement.
         this.#become(null);
         if (performance.now() - bornAt > HEALTHY_AFTER_MS) delayMs = FIRST_DELAY_MS;
       } catch (error) {
-        if (isFirst && isRefusal(error)) {
-          throw new RpcError('topology', `${purpose}: ${reasonOf(error)}`, { cause: error });
+        if (error instanceof AdoptedError) {
+          logger.warn(error.message, { purpose });
+          continue;
         }
-        if (!this.#stop.aborted) {
-          logger.warn('channel setup failed', { purpose, reason: reasonOf(error), retryInMs: delayMs });
-        }
+        if (isFirst && isRefusal(error)) throw refused(purpose, error);
+        if (!this.#stop.aborted) this.#tell(error, delayMs);
       }
       await delay(delayMs, undefined, { signal: this.#stop }).catch(() => {});
-      delayMs = Math.min(delayMs * 2, MAX_DELAY_MS);
+      delayMs = Math.min(delayMs * 2, this.#refusal === null ? MAX_DELAY_MS : MAX_REFUSED_DELAY_MS);
     }
+  }
+
+  #tell(error: unknown, retryInMs: number): void {
+    const { purpose, logger } = this.#options;
+    if (!isRefusal(error)) {
+      this.#refusal = null;
+      logger.warn('channel setup failed', { purpose, reason: reasonOf(error), retryInMs });
+      return;
+    }
+    const reason = explainRefusal(reasonOf(error));
+    const isKnown = reason === this.#refusal;
+    this.#refusal = reason;
+    if (isKnown) logger.debug('still refused by the broker', { purpose, reason, retryInMs });
+    else logger.error('refused by the broker, tried again until it is put right', { purpose, reason });
   }
 
   async #begin(): Promise<Life<C>> {
     const channel = await this.#options.create(this.#model);
-    const life = { channel, ended: this.#watch(channel) };
+    const state = { isSetUp: false };
+    const life = { channel, ended: this.#watch(channel, state) };
     try {
       this.#stop.throwIfAborted();
       await this.#options.setup(channel);
       this.#stop.throwIfAborted();
+      state.isSetUp = true;
       return life;
     } catch (error) {
       await endLife(life);
@@ -140,11 +162,13 @@ export class KeptChannel<C extends Channel = Channel> {
   }
 
   /** Resolves when the channel has ended, whoever ended it. Without these listeners amqplib would end the process. */
-  #watch(channel: C): Promise<void> {
+  #watch(channel: C, state: { isSetUp: boolean }): Promise<void> {
     const { purpose, logger } = this.#options;
-    channel.on('error', (error: Error) =>
-      logger.warn('channel closed by the broker', { purpose, reason: reasonOf(error) }),
-    );
+    channel.on('error', (error: Error) => {
+      // A setup that fails is told with its reason.
+      const tell = state.isSetUp ? logger.warn : logger.debug;
+      tell.call(logger, 'channel closed by the broker', { purpose, reason: reasonOf(error) });
+    });
     channel.on('handler-error', (error: Error, event: string) =>
       logger.error('listener failed', { purpose, event, stack: error.stack }),
     );
@@ -173,4 +197,9 @@ async function untilAborted(event: Promise<void>, signal: AbortSignal): Promise<
 /** Whether the broker itself refused, by a channel.close with an AMQP reply code (300 and above). */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code >= 300;
+}
+
+/** The refusal as the opener's error, in words. */
+export function refused(what: string, error: unknown): RpcError {
+  return new RpcError('topology', `${what}: ${explainRefusal(reasonOf(error))}`, { cause: error });
 }

@@ -1,10 +1,10 @@
-// Sends notifications as oslo.messaging's Notifier does (driver `messagingv2`). The publisher declares and binds the
-// queue too, so that what is sent before the first consumer starts is kept for it.
+// Sends notifications as oslo.messaging's Notifier does (drivers `messagingv2` and `messaging`). The publisher declares
+// and binds the queue too, so that what is sent before the first consumer starts is kept for it, unless it is told not to.
 
 import type { Channel } from 'amqplib';
 import type { BrokerConnection } from './broker.ts';
-import { encodeNotification } from './envelope.ts';
-import { declareBoundQueue, hexId, type TopologyFlags } from './topology.ts';
+import { encodeNotification, type NotificationFormat } from './envelope.ts';
+import { declareBoundQueue, declareControlExchange, hexId, type TopologyFlags } from './topology.ts';
 
 export type NotificationPriority = 'audit' | 'debug' | 'info' | 'warn' | 'error' | 'critical' | 'sample';
 
@@ -19,6 +19,15 @@ export interface Notification {
   payload: unknown;
   /** Only the keys known to be safe are sent on. */
   context?: Record<string, unknown>;
+}
+
+export interface NotifierOptions {
+  /** Must be those of the consumers. */
+  flags?: TopologyFlags;
+  /** oslo's notification driver. Default `messagingv2`. */
+  format?: NotificationFormat;
+  /** Whether the queue is declared, and so kept full without a consumer. Default true, as oslo has it. */
+  declaresQueues?: boolean;
 }
 
 // oslo.messaging 14, notify/notifier.py _sanitize_context: all else, above all auth_token, stays here.
@@ -56,11 +65,15 @@ const SAFE_CONTEXT_KEYS = new Set([
 export class Notifier {
   readonly #broker: BrokerConnection;
   readonly #flags: TopologyFlags;
+  readonly #format: NotificationFormat;
+  readonly #declaresQueues: boolean;
 
-  /** `flags` must be those of the consumers. Does no I/O. */
-  constructor(broker: BrokerConnection, flags: TopologyFlags = {}) {
+  /** Does no I/O. */
+  constructor(broker: BrokerConnection, options: NotifierOptions = {}) {
     this.#broker = broker;
-    this.#flags = flags;
+    this.#flags = options.flags ?? {};
+    this.#format = options.format ?? 'messagingv2';
+    this.#declaresQueues = options.declaresQueues ?? true;
   }
 
   /**
@@ -70,7 +83,7 @@ export class Notifier {
   async notify(notification: Notification): Promise<void> {
     const { exchange, topic, priority } = notification;
     const queue = `${topic}.${priority}`;
-    const body = encodeNotification({
+    const message = {
       messageId: crypto.randomUUID(),
       publisherId: notification.publisherId,
       eventType: notification.eventType,
@@ -79,10 +92,22 @@ export class Notifier {
       timestamp: naiveUtc(new Date()),
       uniqueId: hexId(),
       context: safeContext(notification.context ?? {}),
-    });
-    const declare = (channel: Channel): Promise<void> => declareBoundQueue(channel, exchange, queue, this.#flags);
-    await this.#broker.declareOnce(`queue ${queue} on exchange ${exchange}`, declare);
+    };
+    const body = encodeNotification(message, this.#format);
+    await this.#declare(exchange, queue);
     await this.#broker.publish(exchange, queue, body);
+  }
+
+  async #declare(exchange: string, queue: string): Promise<void> {
+    const flags = this.#flags;
+    const declare = (channel: Channel): Promise<void> =>
+      this.#declaresQueues
+        ? declareBoundQueue(channel, exchange, queue, flags)
+        : declareControlExchange(channel, exchange, flags);
+    const key = this.#declaresQueues ? `queue ${queue} on exchange ${exchange}` : `exchange ${exchange}`;
+    // What is auto-deleted may be gone at any time.
+    if (flags.autoDelete) await this.#broker.declare(key, declare);
+    else await this.#broker.declareOnce(key, declare);
   }
 }
 

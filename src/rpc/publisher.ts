@@ -2,39 +2,56 @@
 // for declarations, so that a refused declaration does not take the publishes in flight down with it.
 
 import type { Channel, ConfirmChannel, Message, RecoveringChannelModel } from 'amqplib';
-import { BrokerUnavailableError, RpcError, UnroutableError } from './errors.ts';
-import { isRefusal, KeptChannel } from './kept_channel.ts';
+import { BrokerUnavailableError, type RpcError, UnroutableError } from './errors.ts';
+import { isRefusal, KeptChannel, refused } from './kept_channel.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
+import { AdoptedError } from './refusals.ts';
 
 export interface PublishOptions {
   /** Have the broker return the message, and `publish` reject with UnroutableError, if no queue would get it. */
   mandatory?: boolean;
   /** The broker drops the message from its queue after this time. */
   expirationMs?: number;
+  /** Instead of the properties that every message has. */
+  properties?: { contentType?: string; contentEncoding?: string; headers?: Record<string, unknown> };
 }
+
+// A refused declaration is not asked for again at each message: somebody has to act first.
+const REFUSAL_HOLDS_MS = 10_000;
+// Exchange and queue of one declaration may both have to be taken as they are.
+const MAX_ADOPTIONS = 8;
+const ADOPTION_WAIT_MS = 5_000;
 
 /** The publishing side of a broker connection. */
 export class Publisher {
   readonly #confirms: KeptChannel<ConfirmChannel>;
   readonly #declarations: KeptChannel;
+  readonly #logger: RpcLogger;
   readonly #declared: Map<string, Promise<void>>;
+  readonly #refusals: Map<string, { error: RpcError; until: number }>;
   readonly #returned: Set<string>;
   #mandatoryCount = 0;
 
   private constructor(
-    confirms: KeptChannel<ConfirmChannel>,
-    declarations: KeptChannel,
-    declared: Map<string, Promise<void>>,
-    returned: Set<string>,
+    channels: { confirms: KeptChannel<ConfirmChannel>; declarations: KeptChannel },
+    logger: RpcLogger,
+    known: {
+      declared: Map<string, Promise<void>>;
+      refusals: Map<string, { error: RpcError; until: number }>;
+      returned: Set<string>;
+    },
   ) {
-    this.#confirms = confirms;
-    this.#declarations = declarations;
-    this.#declared = declared;
-    this.#returned = returned;
+    this.#confirms = channels.confirms;
+    this.#declarations = channels.declarations;
+    this.#logger = logger;
+    this.#declared = known.declared;
+    this.#refusals = known.refusals;
+    this.#returned = known.returned;
   }
 
   static async open(model: RecoveringChannelModel, logger: RpcLogger, brokerClosed: AbortSignal): Promise<Publisher> {
     const declared = new Map<string, Promise<void>>();
+    const refusals = new Map<string, { error: RpcError; until: number }>();
     const returned = new Set<string>();
     const confirms = await KeptChannel.open(model, {
       purpose: 'publish',
@@ -42,6 +59,7 @@ export class Publisher {
       setup: async (channel) => {
         // A publish to an exchange that went away closes this channel: declare anew before the next one.
         declared.clear();
+        refusals.clear();
         returned.clear();
         await roundTrip(channel);
         channel.on('return', (message: Message) => returned.add(String(message.properties.messageId)));
@@ -59,7 +77,7 @@ export class Publisher {
       logger,
       brokerClosed,
     });
-    return new Publisher(confirms, declarations, declared, returned);
+    return new Publisher({ confirms, declarations }, logger, { declared, refusals, returned });
   }
 
   /**
@@ -107,15 +125,33 @@ export class Publisher {
 
   /** As `declareOnce`, each time anew: for what the broker may delete by itself. */
   async declare(key: string, declare: (channel: Channel) => Promise<void>): Promise<void> {
-    const channel = this.#declarations.current;
-    if (!channel) throw new BrokerUnavailableError(`declare ${key}: not connected`);
+    const known = this.#refusals.get(key);
+    if (known && performance.now() < known.until) throw known.error;
     try {
-      await declare(channel);
+      await this.#declareOrAdopt(key, declare);
+      this.#refusals.delete(key);
     } catch (error) {
-      const message = `declare ${key}: ${reasonOf(error)}`;
-      throw isRefusal(error)
-        ? new RpcError('topology', message, { cause: error })
-        : new BrokerUnavailableError(message, { cause: error });
+      if (error instanceof BrokerUnavailableError) throw error;
+      if (!isRefusal(error)) {
+        throw new BrokerUnavailableError(`declare ${key}: ${reasonOf(error)}`, { cause: error });
+      }
+      const refusal = refused(`declare ${key}`, error);
+      this.#refusals.set(key, { error: refusal, until: performance.now() + REFUSAL_HOLDS_MS });
+      throw refusal;
+    }
+  }
+
+  async #declareOrAdopt(key: string, declare: (channel: Channel) => Promise<void>): Promise<void> {
+    for (let adoptions = 0; ; adoptions++) {
+      const channel = this.#declarations.current;
+      if (!channel) throw new BrokerUnavailableError(`declare ${key}: not connected`);
+      try {
+        return await declare(channel);
+      } catch (error) {
+        if (!(error instanceof AdoptedError) || adoptions >= MAX_ADOPTIONS) throw error;
+        this.#logger.warn(error.message, { purpose: `declare ${key}` });
+        await this.#declarations.ready(AbortSignal.timeout(ADOPTION_WAIT_MS));
+      }
     }
   }
 
@@ -131,6 +167,7 @@ function properties(options: PublishOptions, messageId: string | undefined) {
     contentType: 'application/json',
     contentEncoding: 'utf-8',
     headers: {},
+    ...options.properties,
     deliveryMode: 2,
     priority: 0,
     mandatory: options.mandatory ?? false,

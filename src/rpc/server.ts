@@ -1,22 +1,21 @@
-// Serves RPC methods on oslo.messaging's three queues of a topic: any one server, this server, every server.
+// Serves RPC methods on oslo.messaging's three queues of a topic: any one server, this server, every server. What comes
+// in goes to the desk (request_desk.ts); this is about hearing it at all, and about an orderly end.
 //
-//   delivery -> decoded -> not seen before -> handler at work -> answered -> acknowledged
-//                 |            | seen: joins the first run ------------------^
-//                 | no message: answered if it names a caller, then rejected
-//
-// The acknowledgement comes last, so a request whose process dies is delivered again; oslo.messaging 14 acknowledges
-// first and loses it. Each queue delivers at most `prefetch` requests that are not acknowledged yet. A call gets exactly
-// one reply with ending=true; what the handler threw is told in its class name, never in its stack.
+// Each queue delivers at most `prefetch` requests that are not acknowledged yet: the window. Within it requests wait for
+// a place in their lane; a full window stops the queue, and the broker keeps the rest.
 
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { BrokerConnection } from './broker.ts';
-import { resolve, type Endpoint, type HandlerRequest } from './dispatch.ts';
-import { decodeRequest, type Rejection, type RequestMessage } from './envelope.ts';
-import { RemoteFault, RpcError, type Failure } from './errors.ts';
+import { DeadLetters } from './dead_letters.ts';
+import { Delivery } from './delivery.ts';
+import type { Endpoint } from './dispatch.ts';
+import { Hearing } from './hearing.ts';
+import { DEFAULT_MAX_BYTES } from './envelope.ts';
 import type { KeptChannel } from './kept_channel.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
-import { RecentRequests } from './recent_requests.ts';
-import { ReplySender, type Outcome, type ReturnAddress } from './reply_sender.ts';
+import { ReplySender } from './reply_sender.ts';
+import { RequestDesk } from './request_desk.ts';
+import { MemoryRequestStore, type AcceptedRequest, type RequestStore } from './request_store.ts';
 import {
   declareBoundQueue,
   declareFanoutQueue,
@@ -26,6 +25,7 @@ import {
   type TopologyFlags,
 } from './topology.ts';
 import { within } from './within.ts';
+import { WorkLanes } from './work_lanes.ts';
 
 export interface RpcServerOptions {
   /** The control exchange, `nova` for Nova's services. */
@@ -34,8 +34,23 @@ export interface RpcServerOptions {
   /** This server's name within the topic: the host, for Nova. */
   server: string;
   endpoints: readonly Endpoint[];
-  /** Requests at work per queue. Default 64, oslo's `executor_thread_pool_size`. */
+  /** Requests taken per queue and not yet answered. Default 64, oslo's `executor_thread_pool_size`. */
   prefetch?: number;
+  /** How many requests of a lane are at work at the same time; lanes that are not named have no limit. */
+  lanes?: Readonly<Record<string, number>>;
+  /** What is known of requests; default: the last 10,000, as long as the process lives. The caller closes it. */
+  store?: RequestStore;
+  /**
+   * Longest time that a request waits, or is at work, before its acknowledgement; then it is handed back, or kept in the
+   * store. Twice this must be less than the broker's consumer_timeout (30 min by default). Default 14 min.
+   */
+  holdMs?: number;
+  /** How often the server proves that it hears; 0 for never. Default 10 s. */
+  hearingIntervalMs?: number;
+  /** Whether messages that cannot be read are kept in a queue of their own. Default true. */
+  deadLetters?: boolean;
+  /** Larger requests are refused unread. Default 16 MiB. */
+  maxMessageBytes?: number;
   /** Must be those of everybody else on the topic. */
   flags?: TopologyFlags;
   /** Module of the class InternalError, as which errors of unknown kind reach the caller. Default `rpc.errors`. */
@@ -43,7 +58,15 @@ export interface RpcServerOptions {
   logger: RpcLogger;
 }
 
+/** Whether requests are heard and answered now, and why not. */
+export interface Readiness {
+  ready: boolean;
+  reasons: string[];
+}
+
 const DEFAULT_PREFETCH = 64;
+const DEFAULT_HOLD_MS = 14 * 60_000;
+const DEFAULT_HEARING_INTERVAL_MS = 10_000;
 const REMEMBERED_REQUESTS = 10_000;
 const DEFAULT_STOP_DEADLINE_MS = 30_000;
 // After its abort signal a handler has this long to end.
@@ -55,11 +78,17 @@ type DeclareQueue = (channel: Channel) => Promise<void>;
 
 /** A server on one topic of one broker connection. */
 export class RpcServer {
+  readonly #broker: BrokerConnection;
   readonly #options: RpcServerOptions;
   readonly #logger: RpcLogger;
   readonly #replies: ReplySender;
-  readonly #recent = new RecentRequests(REMEMBERED_REQUESTS);
+  readonly #lanes: WorkLanes;
+  readonly #deadLetters: DeadLetters | null;
+  readonly #desk: RequestDesk;
+  readonly #hearing: Hearing | null;
   readonly #running = new Set<Promise<void>>();
+  /** Requests of each queue that are not acknowledged. */
+  readonly #window = new Map<string, number>();
   readonly #abort = new AbortController();
   readonly #fanoutQueue: string;
   #consumerTags = new Map<string, string>();
@@ -67,16 +96,45 @@ export class RpcServer {
   #isStopping = false;
 
   private constructor(broker: BrokerConnection, options: RpcServerOptions) {
+    const { logger, topic, server, hearingIntervalMs: intervalMs = DEFAULT_HEARING_INTERVAL_MS } = options;
+    this.#broker = broker;
     this.#options = options;
-    this.#logger = options.logger;
-    this.#replies = new ReplySender(broker, options.logger);
-    this.#fanoutQueue = fanoutQueue(options.topic, hexId());
+    this.#logger = logger;
+    this.#replies = new ReplySender(broker, logger);
+    this.#lanes = new WorkLanes(options.lanes ?? {});
+    this.#deadLetters = options.deadLetters === false ? null : new DeadLetters(broker, topic, logger);
+    this.#fanoutQueue = fanoutQueue(topic, hexId());
+    this.#desk = new RequestDesk({
+      endpoints: options.endpoints,
+      lanes: this.#lanes,
+      store: options.store ?? new MemoryRequestStore(REMEMBERED_REQUESTS),
+      replies: this.#replies,
+      deadLetters: this.#deadLetters,
+      holdMs: options.holdMs ?? DEFAULT_HOLD_MS,
+      maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_BYTES,
+      errorModule: options.errorModule ?? 'rpc.errors',
+      logger,
+      signal: this.#abort.signal,
+    });
+    const queues = [serverQueue(topic, server), this.#fanoutQueue];
+    const canHear = () => this.#canHear(queues);
+    const onDeaf = () => void this.#consumeAnew();
+    this.#hearing = intervalMs === 0 ? null : new Hearing({ broker, queues, intervalMs, canHear, onDeaf, logger });
   }
 
-  /** Resolves when all three queues are declared and consumed; RpcError `topology` if the broker refuses one. */
+  /**
+   * Resolves when all three queues are declared and consumed, and what an earlier server had accepted is at work again;
+   * RpcError `topology` if the broker refuses a queue.
+   */
   static async start(broker: BrokerConnection, options: RpcServerOptions): Promise<RpcServer> {
     const server = new RpcServer(broker, options);
-    server.#channel = await broker.keepChannel(`serve ${options.topic}`, (channel) => server.#listen(channel));
+    try {
+      server.#channel = await broker.keepChannel(`serve ${options.topic}`, (channel) => server.#listen(channel));
+    } catch (error) {
+      server.#hearing?.stop();
+      throw error;
+    }
+    for (const request of options.store?.accepted() ?? []) server.#resume(request);
     return server;
   }
 
@@ -85,14 +143,39 @@ export class RpcServer {
     return this.#running.size;
   }
 
+  /** Of these the ones that wait for a place. */
+  get waitingCount(): number {
+    return this.#lanes.waitingCount;
+  }
+
+  /** Messages since the start that could not be read. */
+  get deadLetterCount(): number {
+    return this.#deadLetters?.count ?? 0;
+  }
+
+  get readiness(): Readiness {
+    const reasons: string[] = [];
+    const { storeProblem } = this.#desk;
+    if (this.#isStopping) reasons.push('the server is stopping');
+    if (!this.#broker.isConnected) reasons.push('the broker is not connected');
+    else if (this.#broker.isBlocked) reasons.push('the broker takes no publishes (a memory or disk alarm)');
+    else if (!this.#channel?.current) reasons.push('the queues are not consumed');
+    for (const queue of this.#hearing?.deafQueues ?? []) reasons.push(`nothing is heard from queue ${queue}`);
+    if (storeProblem !== null) reasons.push(`requests cannot be kept: ${storeProblem}`);
+    return { ready: reasons.length === 0, reasons };
+  }
+
   /**
-   * Takes no more requests, waits for the running ones up to `deadlineMs`, then aborts their signals; what is still at
-   * work a second later is left to be delivered again. Deletes the own fanout queue. Never rejects.
+   * Takes no more requests, hands back those that wait, lets the running ones end up to `deadlineMs`, then aborts their
+   * signals; what is still at work a second later is left to be delivered again. Deletes the own fanout queue. Never
+   * rejects.
    */
   async stop(deadlineMs = DEFAULT_STOP_DEADLINE_MS): Promise<void> {
     this.#isStopping = true;
+    this.#hearing?.stop();
     const channel = this.#channel?.current ?? null;
     if (channel) await within(CANCEL_DEADLINE_MS, this.#cancelAll(channel));
+    this.#lanes.stop();
 
     await this.#drained(deadlineMs);
     this.#abort.abort();
@@ -113,7 +196,7 @@ export class RpcServer {
     return new Map([
       bound(topic),
       bound(serverQueue(topic, server)),
-      [this.#fanoutQueue, (channel) => declareFanoutQueue(channel, topic, this.#fanoutQueue)],
+      [this.#fanoutQueue, (channel) => declareFanoutQueue(channel, topic, this.#fanoutQueue, flags)],
     ]);
   }
 
@@ -131,7 +214,7 @@ export class RpcServer {
 
   async #consume(channel: Channel, queue: string): Promise<void> {
     const { consumerTag } = await channel.consume(queue, (message) => {
-      if (message) this.#take(channel, message);
+      if (message) this.#take(channel, queue, message);
       else this.#listenAgain(channel, queue);
     });
     this.#consumerTags.set(queue, consumerTag);
@@ -154,6 +237,11 @@ export class RpcServer {
     });
   }
 
+  /** A new channel declares and consumes all queues; what is at work on the old one is delivered again and joins. */
+  async #consumeAnew(): Promise<void> {
+    await this.#channel?.current?.close().catch(() => {});
+  }
+
   async #cancelAll(channel: Channel): Promise<void> {
     try {
       for (const tag of this.#consumerTags.values()) await channel.cancel(tag);
@@ -164,108 +252,43 @@ export class RpcServer {
   }
 
   /** Never throws: amqplib calls it from its reader. */
-  #take(channel: Channel, message: ConsumeMessage): void {
-    if (this.#isStopping) {
-      // Another server of the topic may have it at once.
-      settle(() => channel.nack(message, false, true));
-      return;
-    }
-    const work = this.#process(message).then(
-      (verdict) => settle(() => (verdict === 'done' ? channel.ack(message) : channel.reject(message, false))),
-      (error: unknown) => {
-        this.#logger.error('request failed outside of its handler', { stack: stackOf(error) });
-        settle(() => channel.reject(message, false));
-      },
-    );
+  #take(channel: Channel, queue: string, message: ConsumeMessage): void {
+    const delivery = new Delivery(message, {
+      acknowledge: () => channel.ack(message),
+      handBack: () => channel.nack(message, false, true),
+    });
+    if (this.#hearing?.take(message.content, queue) === true) delivery.acknowledge();
+    // Another server of the topic may have it at once.
+    else if (this.#isStopping) delivery.handBack();
+    else this.#work(delivery, queue);
+  }
+
+  #resume({ uniqueId, body, properties }: AcceptedRequest): void {
+    this.#logger.info('taking up a request that an earlier process had accepted', { uniqueId });
+    this.#work(Delivery.accepted(Buffer.from(body), properties), null);
+  }
+
+  #work(delivery: Delivery, queue: string | null): void {
+    const count = (change: number) => {
+      if (queue !== null) this.#window.set(queue, (this.#window.get(queue) ?? 0) + change);
+    };
+    count(1);
+    const work = this.#desk.take(delivery).catch((error: unknown) => {
+      this.#logger.error('request failed outside of its handler', { stack: stackOf(error) });
+      delivery.acknowledge();
+    });
     this.#running.add(work);
-    void work.finally(() => this.#running.delete(work));
+    void work.finally(() => {
+      count(-1);
+      this.#running.delete(work);
+    });
   }
 
-  async #process(message: ConsumeMessage): Promise<'done' | 'refused'> {
-    const decoded = decodeRequest(message.content, message.properties);
-    if (!decoded.accepted) {
-      await this.#refuse(decoded.rejection, message);
-      return 'refused';
-    }
-
-    const request = decoded.message;
-    if (request.uniqueId === null) {
-      await this.#answer(request);
-      return 'done';
-    }
-    const run = await this.#recent.once(request.uniqueId, () => this.#answer(request));
-    if (run === 'duplicate') {
-      const { fields } = message;
-      this.#logger.info('duplicate request', { method: request.method, redelivered: fields.redelivered });
-    }
-    return 'done';
-  }
-
-  async #refuse({ reason, msgId, replyQueue }: Rejection, message: ConsumeMessage): Promise<void> {
-    const isAnswered = msgId !== undefined && replyQueue !== undefined;
-    const { routingKey } = message.fields;
-    this.#logger.warn('request refused', { reason, routingKey, bytes: message.content.length, msgId, isAnswered });
-    if (!isAnswered) return;
-    const failure = this.#internalError(`The request cannot be read: ${reason}`);
-    await this.#replies.send({ msgId, replyQueue }, { failure });
-  }
-
-  /** Runs the request to its end and tells its caller, if it has one. */
-  async #answer(request: RequestMessage): Promise<void> {
-    const to = returnAddress(request);
-    const stopHeartbeats = to ? this.#replies.heartbeats(to, request.monitorTimeoutSeconds) : () => {};
-    let outcome: Outcome;
-    try {
-      outcome = await this.#run(request);
-    } finally {
-      // Before the final reply: oslo.messaging 14 forgets to, and its heartbeats never end.
-      stopHeartbeats();
-    }
-    if (!to) return;
-
-    try {
-      await this.#replies.send(to, outcome);
-    } catch (error) {
-      if (!(error instanceof RpcError && error.code === 'not-encodable')) throw error;
-      this.#logger.error('outcome cannot be sent', { method: request.method, stack: stackOf(error.cause) });
-      const failure = this.#internalError(`The outcome of ${request.method} cannot be written as JSON`);
-      await this.#replies.send(to, { failure });
-    }
-  }
-
-  async #run(request: RequestMessage): Promise<Outcome> {
-    const { method, namespace, args, context } = request;
-    const version = request.version ?? '1.0';
-    const requestId = typeof context['request_id'] === 'string' ? context['request_id'] : undefined;
-    const fields = { method, namespace, version, requestId, msgId: request.msgId };
-
-    const resolution = resolve(this.#options.endpoints, { method, namespace, version });
-    if (!resolution.found) {
-      this.#logger.warn('method refused', { ...fields, reason: resolution.failure.className });
-      return { failure: resolution.failure };
-    }
-
-    const startedAt = performance.now();
-    const handled: HandlerRequest = { method, args, context, signal: this.#abort.signal };
-    if (requestId !== undefined) handled.requestId = requestId;
-    try {
-      const result = await resolution.handler(handled);
-      this.#logger.debug('method done', { ...fields, ms: Math.round(performance.now() - startedAt) });
-      return { result };
-    } catch (error) {
-      if (error instanceof RemoteFault) {
-        this.#logger.info('method failed', { ...fields, class: error.className, reason: error.message });
-        const { className, module, message, args: faultArgs, kwargs } = error;
-        return { failure: { className, module, message, args: faultArgs, kwargs } };
-      }
-      this.#logger.error('method broke', { ...fields, stack: stackOf(error) });
-      return { failure: this.#internalError(`Internal error (request ${requestId ?? request.msgId ?? 'unknown'})`) };
-    }
-  }
-
-  #internalError(message: string): Failure {
-    const module = this.#options.errorModule ?? 'rpc.errors';
-    return { className: 'InternalError', module, message, args: [message], kwargs: {} };
+  /** Whether a message to these queues can be expected to come: a full window lets nothing in. */
+  #canHear(queues: readonly string[]): boolean {
+    const prefetch = this.#options.prefetch ?? DEFAULT_PREFETCH;
+    const isOpen = queues.every((queue) => (this.#window.get(queue) ?? 0) < prefetch);
+    return isOpen && this.#broker.isConnected && !this.#broker.isBlocked && this.#channel?.current != null;
   }
 
   async #drained(deadlineMs: number): Promise<void> {
@@ -273,20 +296,6 @@ export class RpcServer {
     const timer = setTimeout(expired.resolve, deadlineMs);
     await Promise.race([Promise.allSettled(this.#running), expired.promise]);
     clearTimeout(timer);
-  }
-}
-
-function returnAddress(request: RequestMessage): ReturnAddress | null {
-  const { msgId, replyQueue } = request;
-  return msgId !== null && replyQueue !== null ? { msgId, replyQueue } : null;
-}
-
-// A channel that is gone took its delivery tags along: the broker delivers the message again, as a duplicate.
-function settle(acknowledge: () => void): void {
-  try {
-    acknowledge();
-  } catch {
-    // See above.
   }
 }
 

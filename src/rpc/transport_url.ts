@@ -2,8 +2,9 @@
 //   rabbit://user:pass@host1:5672,user2:pass2@host2/vhost?ssl=true
 // Never opens a connection. No error and no description made here holds a user name or a password.
 
-import type { Options } from 'amqplib';
+import { credentials, type Options } from 'amqplib';
 import { RpcError } from './errors.ts';
+import { readUrlOptions, type LoginMethod, type UrlOptions } from './url_options.ts';
 
 export interface BrokerHost {
   hostname: string;
@@ -14,17 +15,22 @@ export interface BrokerHost {
 
 export interface TransportUrl {
   protocol: 'amqp' | 'amqps';
-  /** One or more, in the order written; tried in turn. */
+  /** One or more, in the order written. */
   hosts: BrokerHost[];
   /** Decoded: `/` is the broker's default. */
   virtualHost: string;
-  /** Query options; of these only `ssl` and `heartbeat_timeout_threshold` have a meaning here. */
-  options: Record<string, string>;
+  /** Of its query: they win over the settings. */
+  options: UrlOptions;
 }
 
 // oslo.messaging 14 takes kombu:// as an alias of rabbit://.
-const SCHEMES: Record<string, 'amqp' | 'amqps'> = { rabbit: 'amqp', kombu: 'amqp', amqp: 'amqp', amqps: 'amqps' };
-const TRUE_WORDS = new Set(['1', 'true', 'yes', 'on', 't', 'y']);
+const SCHEMES: Readonly<Record<string, 'amqp' | 'amqps'>> = {
+  rabbit: 'amqp',
+  kombu: 'amqp',
+  amqp: 'amqp',
+  rabbits: 'amqps',
+  amqps: 'amqps',
+};
 
 /** Parses a transport URL; throws RpcError `invalid-url` that says what is wrong without repeating the URL. */
 export function parseTransportUrl(text: string): TransportUrl {
@@ -35,8 +41,8 @@ export function parseTransportUrl(text: string): TransportUrl {
   const plain = SCHEMES[scheme.toLowerCase()];
   if (!plain) throw invalid(`scheme ${scheme} is not one of ${Object.keys(SCHEMES).join(', ')}`);
 
-  const options = Object.fromEntries(new URLSearchParams(query));
-  const protocol = plain === 'amqps' || TRUE_WORDS.has((options['ssl'] ?? '').toLowerCase()) ? 'amqps' : 'amqp';
+  const options = readUrlOptions(Object.fromEntries(new URLSearchParams(query)));
+  const protocol = plain === 'amqps' || options.ssl === true ? 'amqps' : 'amqp';
   const hosts = authority
     .split(',')
     .filter((part) => part !== '')
@@ -44,6 +50,23 @@ export function parseTransportUrl(text: string): TransportUrl {
   if (hosts.length === 0) throw invalid('no host given');
 
   return { protocol, hosts, virtualHost: virtualHostOf(path), options };
+}
+
+/** The hosts in another order, so that not all processes begin with the same one; `random` is from 0 below 1. */
+export function shuffled(url: TransportUrl, random: () => number): TransportUrl {
+  const hosts = url.hosts
+    .map((host) => ({ host, at: random() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ host }) => host);
+  return { ...url, hosts };
+}
+
+/** How amqplib logs in, with the user name and password of whichever host is tried. */
+export function loginOf(method: LoginMethod, hostNow: () => BrokerHost) {
+  if (method === 'EXTERNAL') return credentials.external();
+  const make = method === 'PLAIN' ? credentials.plain : credentials.amqplain;
+  const response = (): Buffer => make(hostNow().username, hostNow().password).response();
+  return { mechanism: method, response, username: '', password: '' };
 }
 
 /** What amqplib's `connect` takes for the host at `index` (counted round the list). */

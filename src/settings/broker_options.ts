@@ -1,6 +1,6 @@
 /** The settings of the bus as `rpc/` takes them; agent and command line connect alike. */
 import { readFileSync } from 'node:fs';
-import type { BrokerOptions, RpcLogger } from '../rpc/index.ts';
+import { parseTransportUrl, type BrokerOptions, type RpcLogger, type TopologyFlags } from '../rpc/index.ts';
 import { SettingsError } from './load.ts';
 import type { Settings } from './schema.ts';
 
@@ -13,10 +13,32 @@ export function brokerOptions({ rpc }: Settings, clientName: string, logger: Rpc
     transportUrl: rpc.transport_url,
     heartbeatSeconds: Math.round(rpc.heartbeat_ms / 1000),
     connectTimeoutMs: rpc.connect_timeout_ms,
+    loginMethod: rpc.login_method,
     clientName,
     logger,
     tls: { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
   };
+}
+
+/** How exchanges and queues are declared; what the transport URL says about it wins. @throws {RpcError} `invalid-url` */
+export function topologyFlags({ rpc }: Settings): TopologyFlags {
+  return {
+    durable: rpc.durable_queues || rpc.queues === 'durable',
+    quorum: rpc.queues === 'quorum',
+    autoDelete: rpc.auto_delete_queues,
+    deliveryLimit: rpc.quorum_delivery_limit,
+    maxMemoryLength: rpc.quorum_max_memory_length,
+    maxMemoryBytes: rpc.quorum_max_memory_bytes,
+    transientQuorum: rpc.transient_queues === 'quorum',
+    transientExpiresMs: rpc.transient_queues_ttl_ms,
+    adoptExisting: rpc.adopt_existing_queues,
+    ...parseTransportUrl(rpc.transport_url).options.flags,
+  };
+}
+
+/** Requests at work per queue; what the transport URL says about it wins. @throws {RpcError} `invalid-url` */
+export function prefetchOf({ rpc }: Settings): number {
+  return parseTransportUrl(rpc.transport_url).options.prefetch ?? rpc.prefetch;
 }
 
 function readPem(setting: string, file: string): Buffer | undefined {

@@ -14,6 +14,8 @@ const text = (about: string, standard: string) => z.string().default(standard).d
 const durationMs = (about: string, standard: number, least = 1) =>
   z.int().min(least).max(86_400_000).default(standard).describe(about);
 
+const count = (about: string) => z.int().min(0).max(2_147_483_647).default(0).describe(about);
+
 const reservedHugePages = z.strictObject({
   node: z.int().min(0).describe('host NUMA node'),
   size_kib: z.int().min(4).describe('page size in KiB: 2048 for 2 MiB, 1048576 for 1 GiB'),
@@ -22,7 +24,7 @@ const reservedHugePages = z.strictObject({
 
 const rpc = z.strictObject({
   transport_url: url(
-    'where RabbitMQ listens, as oslo.messaging writes it: rabbit://user:password@host:5672/vhost',
+    'where RabbitMQ listens, as oslo.messaging writes it: rabbit://user:password@host:5672/vhost; options in its query (?rabbit_quorum_queue=true) win over the settings below, as there',
     'rabbit://guest:guest@127.0.0.1:5672/',
   ),
   exchange: text('control exchange of our API', 'hugenode'),
@@ -39,7 +41,66 @@ const rpc = z.strictObject({
     .max(65_535)
     .default(64)
     .describe('requests taken from each queue and worked on at the same time (AMQP holds 65535 at most)'),
-  durable_queues: flag('declare durable exchanges and queues (amqp_durable_queues of oslo.messaging)', false),
+  durable_queues: flag('the same as queues: durable (amqp_durable_queues of oslo.messaging)', false),
+  queues: z
+    .enum(['classic', 'durable', 'quorum'])
+    .default('classic')
+    .describe(
+      'exchanges and queues as all others on the bus declare them: classic, durable (amqp_durable_queues of oslo.messaging) or quorum (rabbit_quorum_queue)',
+    ),
+  auto_delete_queues: flag('the broker deletes them when their last consumer is gone (amqp_auto_delete)', false),
+  quorum_delivery_limit: count(
+    'deliveries of one message before a quorum queue drops it (rabbit_quorum_delivery_limit); 0: any number',
+  ),
+  quorum_max_memory_length: count('messages that a quorum queue keeps in memory; 0: all of them'),
+  quorum_max_memory_bytes: count('bytes that a quorum queue keeps in memory; 0: all of them'),
+  transient_queues: z
+    .enum(['classic', 'quorum'])
+    .default('classic')
+    .describe('what fanout casts go through (rabbit_transient_quorum_queue of newer oslo.messaging)'),
+  transient_queues_ttl_ms: durationMs(
+    'a fanout queue that nobody uses goes after this time, in ms (rabbit_transient_queues_ttl)',
+    1_800_000,
+    1000,
+  ),
+  adopt_existing_queues: flag(
+    'where an exchange or queue exists with other flags: use it as it is, instead of refusing to start',
+    false,
+  ),
+  login_method: z
+    .enum(['PLAIN', 'AMQPLAIN', 'EXTERNAL'])
+    .default('PLAIN')
+    .describe('how to log in (rabbit_login_method); EXTERNAL: by the client certificate'),
+  start_timeout_ms: durationMs('how long a starting agent waits for the broker, in ms; 0: for ever', 0, 0),
+  max_message_bytes: z
+    .int()
+    .min(1024)
+    .max(128 * 1024 ** 2)
+    .default(16 * 1024 ** 2)
+    .describe('a larger request is refused unread, with an answer to its caller'),
+  builds: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(16)
+    .describe('create_instance requests at work at the same time; others wait, and hold up no other method'),
+  journal_path: text(
+    'file (SQLite) of the requests that were begun and how they ended, so that none is done twice, across restarts too; empty: known only as long as the agent runs',
+    '/var/lib/hugenode/requests.sqlite',
+  ),
+  journal_keep_ms: durationMs('how long an ended request is known, in ms', 12 * 3_600_000, 60_000),
+  hold_ms: durationMs(
+    'longest time that a request waits or is at work before the broker is told, in ms; less than half of its consumer_timeout (30 min)',
+    14 * 60_000,
+    1000,
+  ),
+  hearing_interval_ms: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(10_000)
+    .describe('how often the agent proves through the broker that it hears its queues, in ms; 0: never'),
+  dead_letters: flag('keep requests that cannot be read in the queue <topic>.dead_letters', true),
   response_timeout_ms: durationMs('how long the command line waits for an answer, in ms', 120_000),
   stop_timeout_ms: durationMs('how long a stopping agent waits for requests under way, in ms', 60_000),
   tls_ca_file: text('CA certificates (PEM) for rabbits:// and amqps:// URLs; empty: those of the system', ''),
@@ -172,6 +233,14 @@ const metering = z.strictObject({
 
 const notifications = z.strictObject({
   enabled: flag('send lifecycle notifications (compute.instance.*)', true),
+  driver: z
+    .enum(['messagingv2', 'messaging'])
+    .default('messagingv2')
+    .describe('format of notifications and samples: messagingv2 has an envelope, messaging has none'),
+  declare_queues: flag(
+    'declare the queues of notifications and samples, so that what is sent before their first consumer starts is kept; without a consumer they grow',
+    true,
+  ),
   exchange: text('exchange that lifecycle notifications go to', 'nova'),
   topic: text(
     'topic that lifecycle notifications go to: the queues are <topic>.info and <topic>.error',

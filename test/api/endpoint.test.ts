@@ -4,19 +4,26 @@ import { API_VERSION, apiEndpoint } from '../../src/api/endpoint.ts';
 import { ERROR_MODULE } from '../../src/api/faults.ts';
 import { planView } from '../../src/api/plan_views.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
-import { RemoteFault, type Handler } from '../../src/rpc/index.ts';
+import { RemoteFault, type Handler, type Method } from '../../src/rpc/index.ts';
 import { isCompatible } from '../../src/rpc/dispatch.ts';
 import { coreOf } from '../compute/core.ts';
 import { placedCell } from '../domain/instances.ts';
 
 function apiOf(pools = [64]) {
   const core = coreOf(pools);
-  const { methods } = apiEndpoint(core.compute, 'cmp1');
-  const handlers: Readonly<Record<string, Handler>> = Object.fromEntries(
+  const { methods } = apiEndpoint({
+    compute: core.compute,
+    host: 'cmp1',
+    readiness: () => ({ ready: true, reasons: [] }),
+  });
+  const byName: Readonly<Record<string, Handler | Method>> = Object.fromEntries(
     methods instanceof Map ? methods : Object.entries(methods),
   );
-  const call = (method: string, args: Record<string, unknown> = {}) =>
-    handlers[method]?.({ method, args, context: {}, signal: new AbortController().signal });
+  const call = async (name: string, args: Record<string, unknown> = {}) => {
+    const method = byName[name];
+    if (typeof method !== 'object') throw new Error(`no method ${name}`);
+    return method.handler({ method: name, args, context: {}, isResumed: false, signal: new AbortController().signal });
+  };
   return { ...core, call };
 }
 
@@ -86,7 +93,10 @@ test('plan_instance: how many fit, where, why not one more; nothing is claimed',
     wanted: 4,
     fits: 3,
     refusal: { code: 'no-host-cell', pairs: [{ node: 0 }, { node: 1, reason: { code: 'pages' } }] },
-    advice: [{ kind: 'free-pages', free: [{ node: 1, page_size_kib: 2048, pages: 24 }] }],
+    advice: [
+      { kind: 'free-pages', free: [{ node: 1, page_size_kib: 2048, pages: 24 }] },
+      { kind: 'other-page-size', field: 'hw:mem_page_size', value: 'small' },
+    ],
   });
   expect(planView.parse(await call('plan_instance', { ...asked, fill: true }))).toMatchObject({
     shut_off_instances: 'keep',
@@ -106,7 +116,7 @@ test('plan_instance counts what is claimed, and agrees with create_instance', as
   const asked = { flavor: { vcpus: 1, memory_mb: 64 } };
   expect(await call('plan_instance', asked)).toMatchObject({
     fits: 0,
-    advice: [{ text: expect.stringMatching(/^free 8 pages of 2 MiB/) }],
+    advice: [{ text: expect.stringMatching(/^free 8 pages of 2 MiB/) }, { value: 'small' }],
   });
   ledger.end(claim);
   expect(await call('plan_instance', asked)).toMatchObject({ fits: 1 });

@@ -26,6 +26,7 @@ export async function runAgent(virtType: VirtType): Promise<AgentRun> {
     'images.path': TINY_IMAGES_PATH,
     'instances.domain_prefix': BENCH_PREFIX,
     'instances.path': join(BENCH_FOLDER, 'instances'),
+    'rpc.journal_path': join(BENCH_FOLDER, 'requests.sqlite'),
     'libvirt.virt_type': virtType,
     // The phases of a build are in its debug lines.
     'log.level': 'debug',

@@ -13,7 +13,7 @@ const ENDPOINTS: Endpoint[] = [
 async function answered(method: string, version: string, namespace: string | null = null): Promise<unknown> {
   const resolution = resolve(ENDPOINTS, { method, version, namespace });
   if (!resolution.found) return resolution.failure.className;
-  return resolution.handler({ method, args: {}, context: {}, signal: AbortSignal.abort() });
+  return resolution.method.handler({ method, args: {}, context: {}, isResumed: false, signal: AbortSignal.abort() });
 }
 
 describe('versions', () => {

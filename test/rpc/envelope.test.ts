@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { deflateSync } from 'node:zlib';
 import { assert, boolean, constantFrom, dictionary, jsonValue, property, uint8Array } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -162,10 +163,33 @@ describe('hostile requests', () => {
     ['_timeout a text', sealed({ ...good, _timeout: '60' }), { reason: 'timeout', ...answerable }],
     ['_timeout true', sealed({ ...good, _timeout: true }), { reason: 'timeout', ...answerable }],
     ['_unique_id a number', sealed({ ...good, _unique_id: 1 }), { reason: 'unique-id', ...answerable }],
-    ['bare NaN inside', bytes(seal(withText('NaN'))), { reason: 'not-finite', ...answerable }],
-    ['bare Infinity inside', bytes(seal(withText('[Infinity]'))), { reason: 'not-finite', ...answerable }],
-    ['bare -Infinity inside', bytes(seal(withText('-Infinity'))), { reason: 'not-finite', ...answerable }],
-    ['bare NaN in the outer layer', bytes('{"method": "echo", "x": NaN}'), { reason: 'not-finite' }],
+    ['bare NaN inside', bytes(seal(withText('NaN'))), { reason: 'not-finite', detail: 'NaN', ...answerable }],
+    [
+      'bare Infinity inside',
+      bytes(seal(withText('[Infinity, NaN]'))),
+      { reason: 'not-finite', detail: 'Infinity', ...answerable },
+    ],
+    [
+      'bare -Infinity inside',
+      bytes(seal(withText('-Infinity'))),
+      { reason: 'not-finite', detail: '-Infinity', ...answerable },
+    ],
+    [
+      'a float beyond all floats',
+      bytes(seal(withText('1e400'))),
+      { reason: 'not-finite', detail: '1e400', ...answerable },
+    ],
+    ['bare NaN in the outer layer', bytes('{"method": "echo", "x": NaN}'), { reason: 'not-finite', detail: 'NaN' }],
+    [
+      'an integer beyond 2^53',
+      bytes(seal(withText('-9007199254740993'))),
+      { reason: 'unsafe-integer', detail: '-9007199254740993', ...answerable },
+    ],
+    [
+      'an integer beyond all floats',
+      bytes(seal(withText('9'.repeat(5000)))),
+      { reason: 'unsafe-integer', detail: `${'9'.repeat(40)}...`, ...answerable },
+    ],
     ['NaN and a string without end', bytes(seal('{"a": NaN, "b": "\\')), { reason: 'not-json' }],
   ])('%s', (_name, body, rejection) => {
     expect(decodeRequest(body)).toEqual({ accepted: false, rejection });
@@ -181,7 +205,9 @@ describe('hostile requests', () => {
 
   test('quotes and words inside of strings stay what they are', () => {
     const inner = String.raw`{"method": "e", "args": {"s": "a \"NaN\" \\", "n": NaN}, "_msg_id": "NaN", "_reply_q": "q"}`;
-    expect(decodeRequest(bytes(seal(inner)))).toMatchObject({ rejection: { reason: 'not-finite', msgId: 'NaN' } });
+    expect(decodeRequest(bytes(seal(inner)))).toMatchObject({
+      rejection: { reason: 'not-finite', msgId: 'NaN', detail: 'NaN' },
+    });
   });
 
   test('a megabyte of quotes before a NaN is read in no time', () => {
@@ -268,12 +294,96 @@ describe('what is lenient', () => {
   });
 });
 
+describe('what is too large', () => {
+  const args = { value: 'x'.repeat(100_000), fake: '"_msg_id": "n", "_reply_q": "q"' };
+  const call = { _msg_id: 'm', _reply_q: 'reply_x' };
+  const decode = (body: Buffer, properties = {}) => decodeRequest(body, properties, 1_000);
+
+  test.each([
+    ['enveloped, ids at the end', sealed({ method: 'echo', args, ...call })],
+    ['enveloped, ids at the beginning', sealed({ ...call, args })],
+    ['bare', bytes(JSON.stringify({ args, ...call }))],
+    ["as Python's json writes it", bytes(seal(JSON.stringify({ args, ...call }).replaceAll(':"', ': "')))],
+  ])('%s: refused unread, its caller found', (_name, body) => {
+    const detail = `${body.length} bytes, 1000 at most`;
+    const rejection = { reason: 'too-large', detail, msgId: 'm', replyQueue: 'reply_x' };
+    expect(decode(body)).toEqual({ accepted: false, rejection });
+  });
+
+  test('a caller that is only text in an argument is none', () => {
+    expect(decode(sealed({ args }))).toMatchObject({ rejection: { reason: 'too-large' } });
+    expect(decode(sealed({ args }))).not.toHaveProperty('rejection.msgId');
+  });
+
+  test('a compressed body counts as what it becomes', () => {
+    const headers = { compression: 'application/x-gzip' };
+    expect(decode(deflateSync(sealed({ args, ...call })), { headers })).toEqual({
+      accepted: false,
+      rejection: { reason: 'too-large' },
+    });
+    expect(decode(deflateSync(sealed({ method: 'echo', ...call })), { headers })).toMatchObject({ accepted: true });
+  });
+
+  test('refusing 100 MB takes no time', () => {
+    const body = Buffer.alloc(100 * 2 ** 20, '"');
+    const startedAt = performance.now();
+    expect(decodeRequest(body)).toMatchObject({ rejection: { reason: 'too-large' } });
+    expect(performance.now() - startedAt).toBeLessThan(500);
+  });
+});
+
+describe('numbers that JavaScript cannot hold', () => {
+  const read = (numbers: string): unknown =>
+    accepted(decodeReply(bytes(seal(`{"_msg_id": "m", "ending": true, "failure": null, "result": ${numbers}}`))))
+      .result;
+
+  test('are what they were in a reply', () => {
+    expect(read('[9007199254740993, -123456789012345678901234567890, 9007199254740992, 1e300]')).toEqual([
+      9007199254740993n,
+      -123456789012345678901234567890n,
+      2 ** 53,
+      1e300,
+    ]);
+    expect(read('{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN 12345678901234567890"}')).toEqual({
+      a: Number.NaN,
+      b: [Infinity, -Infinity],
+      c: 'NaN 12345678901234567890',
+    });
+  });
+
+  test('are written with all their digits', () => {
+    const body = encodeResult('m', 'u', [2n ** 64n, 2 ** 60, -(2 ** 53), 1e21, 0.1]);
+    expect(JSON.parse(body)['oslo.message']).toContain(
+      '[18446744073709551616,1152921504606846976,-9007199254740992,1e+21,0.1]',
+    );
+  });
+
+  test('a megabyte of digits is read in no time', () => {
+    const startedAt = performance.now();
+    expect(() => read(`[NaN, ${'9'.repeat(1_000_000)}]`)).toThrow('unsafe-integer');
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+});
+
+test('the old notification format is the message alone', () => {
+  const notification = captured.find(({ name }) => name.startsWith('notify-info-v1'));
+  const message = accepted(decodeNotification(bytes(notification?.body ?? '')));
+  expect(JSON.parse(encodeNotification(message, 'messaging'))).toEqual(JSON.parse(notification?.body ?? ''));
+});
+
+/** Large integers with all their digits, whichever type they have. */
+const digits = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' || (Number.isInteger(value) && Math.abs(Number(value)) < 1e21)
+    ? `${BigInt(Number(value))}`
+    : value;
+
 describe('what JSON cannot hold', () => {
   const cycle: unknown[] = [];
   cycle.push(cycle);
 
   test.each([
-    ['a bigint', 1n],
+    ['NaN', Number.NaN],
+    ['an infinity', [-Infinity]],
     ['a cycle', cycle],
   ])('%s is a typed error', (_name, result) => {
     expect(() => encodeResult('m', 'u', result)).toThrow(RpcError);
@@ -288,7 +398,7 @@ describe('what JSON cannot hold', () => {
     assert(
       property(jsonValue(), (result) => {
         const reply = accepted(decodeReply(bytes(encodeResult('m', 'u', result))));
-        expect(reply.result).toEqual(JSON.parse(JSON.stringify(result)));
+        expect(JSON.stringify(reply.result, digits)).toBe(JSON.stringify(result, digits));
       }),
     );
   });

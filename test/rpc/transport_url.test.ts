@@ -1,5 +1,5 @@
 import { describe as suite, expect, test } from 'vitest';
-import { connectOptions, describe, parseTransportUrl } from '../../src/rpc/transport_url.ts';
+import { connectOptions, describe, loginOf, parseTransportUrl, shuffled } from '../../src/rpc/transport_url.ts';
 
 const HOST = { hostname: 'h', port: 5672, username: 'u', password: 'p' };
 
@@ -47,6 +47,8 @@ suite('hosts', () => {
 
   test.each([
     ['amqps://h', 5671],
+    ['rabbits://h', 5671],
+    ['rabbit://h/?ssl=no', 5672],
     ['rabbit://h/?ssl=True', 5671],
     ['rabbit://h', 5672],
     ['rabbit://h:', 5672],
@@ -69,10 +71,71 @@ suite('hosts', () => {
     expect(parseTransportUrl('rabbit://h').hosts[0]).toMatchObject({ username: 'guest', password: 'guest' });
   });
 
-  test('query options are kept', () => {
-    expect(parseTransportUrl('rabbit://h/v?heartbeat_timeout_threshold=15').options).toEqual({
-      heartbeat_timeout_threshold: '15',
-    });
+  test('are shuffled once, none lost', () => {
+    const url = parseTransportUrl('rabbit://u:p@h1,h2,h3/v');
+    const draws = [0.9, 0.1, 0.5];
+    const { hosts } = shuffled(url, () => draws.shift() ?? 0);
+    expect(hosts.map(({ hostname }) => hostname)).toEqual(['h2', 'h3', 'h1']);
+    const firsts = Array.from({ length: 100 }, () => shuffled(url, Math.random).hosts[0]?.hostname);
+    expect(new Set(firsts)).toEqual(new Set(['h1', 'h2', 'h3']));
+  });
+});
+
+suite('options of the query', () => {
+  const read = (query: string) => parseTransportUrl(`rabbit://h/v?${query}`).options;
+
+  test.each<[string, object]>([
+    ['heartbeat_timeout_threshold=15', { heartbeatSeconds: 15 }],
+    ['heartbeat_timeout_threshold=0', { heartbeatSeconds: 0 }],
+    ['amqp_durable_queues=True&amqp_auto_delete=on', { flags: { durable: true, autoDelete: true } }],
+    ['amqp_durable_queues=false', { flags: { durable: false } }],
+    [
+      'rabbit_quorum_queue=1&rabbit_quorum_delivery_limit=3&rabbit_quroum_max_memory_length=9&rabbit_quroum_max_memory_bytes=99',
+      { flags: { quorum: true, deliveryLimit: 3, maxMemoryLength: 9, maxMemoryBytes: 99 } },
+    ],
+    ['rabbit_transient_quorum_queue=yes', { flags: { transientQuorum: true } }],
+    ['rabbit_transient_queues_ttl=60', { flags: { transientExpiresMs: 60_000 } }],
+    ['rabbit_login_method=AMQPLAIN', { loginMethod: 'AMQPLAIN' }],
+    ['rabbit_qos_prefetch_count=10', { prefetch: 10 }],
+    ['rabbit_qos_prefetch_count=0', {}],
+    [
+      'kombu_reconnect_delay=1.5&rabbit_retry_interval=1&rabbit_interval_max=30',
+      { firstDelayMs: 1500, maxDelayMs: 30_000 },
+    ],
+    [
+      'ssl_ca_file=/etc/ca.pem&ssl_cert_file=c&ssl_key_file=k',
+      { tlsFiles: { ca: '/etc/ca.pem', cert: 'c', key: 'k' } },
+    ],
+    ['rpc_conn_pool_size=30&rabbit_durable=1', { unused: ['rpc_conn_pool_size'], unknown: ['rabbit_durable'] }],
+  ])('%s', (query, expected) => {
+    expect(read(query)).toEqual({ tlsFiles: {}, flags: {}, unused: [], unknown: [], ...expected });
+  });
+
+  test.each([
+    'ssl=maybe',
+    'amqp_durable_queues=',
+    'heartbeat_timeout_threshold=soon',
+    'heartbeat_timeout_threshold=-1',
+    'rabbit_transient_queues_ttl=0',
+    'rabbit_login_method=plain',
+    'rabbit_qos_prefetch_count=1.5',
+    'kombu_reconnect_delay=1s',
+  ])('%s is an error that names the option', (query) => {
+    expect(() => read(query)).toThrow(`option ${query.slice(0, query.indexOf('='))} is not`);
+  });
+
+  test('the login follows the host', () => {
+    let host = { ...HOST, username: 'first' };
+    const plain = loginOf('PLAIN', () => host);
+    expect(plain.response().toString()).toBe('\0first\0p');
+    host = { ...HOST, username: 'second' };
+    expect(plain.response().toString()).toBe('\0second\0p');
+    expect(
+      loginOf('AMQPLAIN', () => host)
+        .response()
+        .toString('latin1'),
+    ).toContain('LOGINS');
+    expect(loginOf('EXTERNAL', () => host)).toMatchObject({ mechanism: 'EXTERNAL' });
   });
 });
 

@@ -56,15 +56,7 @@ test('memory mode preferred has them, for CPUs on another node', async () => {
 });
 
 test('a guest on base pages is bound to a node, takes no huge page, and is refused where it would take what is left alone', async () => {
-  const flavor = (memoryMib: number) => ({
-    id: null,
-    name: 'small',
-    vcpus: 1,
-    memory_mb: memoryMib,
-    disk_gb: 0,
-    extra_specs: { 'hw:mem_page_size': 'small' },
-  });
-  const instance = await host.stage.create({ uuid: randomUUID(), flavor: flavor(256) });
+  const instance = await host.stage.create({ uuid: randomUUID(), flavor: smallFlavor(256) });
   const [cell] = instance.placement;
   expect(pagesOf(instance.placement)).toEqual({ [`${cell?.node}/4`]: 65536 });
   expect((await host.lab.held())[instance.domain_name]).toEqual({});
@@ -80,8 +72,14 @@ test('a guest on base pages is bound to a node, takes no huge page, and is refus
   expect(new Set(pages.map(({ node }) => node))).toEqual(new Set([cell?.node]));
   expect(pages.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThanOrEqual(65536);
   await host.delete(instance);
-  await expect(host.stage.create({ uuid: randomUUID(), flavor: flavor(4096) })).rejects.toMatchObject({
+  await expect(host.stage.create({ uuid: randomUUID(), flavor: smallFlavor(4096) })).rejects.toMatchObject({
     className: 'ComputeResourcesUnavailable',
     message: expect.stringMatching(/node 0: 1048576 pages of 4 KiB needed, \d+ free/),
   });
 });
+
+/** On base pages. */
+function smallFlavor(memoryMib: number) {
+  const extra_specs = { 'hw:mem_page_size': 'small' };
+  return { id: null, name: 'small', vcpus: 1, memory_mb: memoryMib, disk_gb: 0, extra_specs };
+}

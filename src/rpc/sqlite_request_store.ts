@@ -1,0 +1,170 @@
+// The request store on disk, so that a request is known across restarts. One file, written before an answer goes out.
+//
+// synchronous=NORMAL: what was written survives the death of the process at any moment, and a power failure may take the
+// last moments along; by then the broker has the request, or its guests are gone with the host.
+
+import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { reasonOf, type RpcLogger } from './logger.ts';
+import { outcomeOf, type AcceptedRequest, type Known, type RequestStore } from './request_store.ts';
+
+export interface SqliteRequestStoreOptions {
+  path: string;
+  /** How long an ended request is known. */
+  keepMs: number;
+  /** How many are known at most: beyond, the oldest ended ones go. */
+  limit: number;
+  logger: RpcLogger;
+}
+
+const PRUNE_EVERY = 256;
+
+// Version 1. STRICT, so that a bug here is an error here.
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS requests (
+    unique_id TEXT PRIMARY KEY,
+    method    TEXT NOT NULL,
+    begun_ms  INTEGER NOT NULL,
+    ended_ms  INTEGER,
+    outcome   TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS requests_by_end ON requests (ended_ms);
+  CREATE TABLE IF NOT EXISTS accepted (
+    unique_id  TEXT PRIMARY KEY,
+    body       BLOB NOT NULL,
+    properties TEXT NOT NULL
+  ) STRICT;
+  PRAGMA user_version = 1;
+`;
+
+interface Statements {
+  find: StatementSync;
+  begin: StatementSync;
+  end: StatementSync;
+  accept: StatementSync;
+  accepted: StatementSync;
+  unaccept: StatementSync;
+  expire: StatementSync;
+  overflow: StatementSync;
+}
+
+/** Requests in a SQLite file; one process at a time. */
+export class SqliteRequestStore implements RequestStore {
+  readonly #options: SqliteRequestStoreOptions;
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  #untilPrune = 0;
+
+  private constructor(options: SqliteRequestStoreOptions, database: DatabaseSync) {
+    this.#options = options;
+    this.#database = database;
+    this.#statements = statementsOf(database);
+  }
+
+  /**
+   * Opens the file, or makes it. One that is no database is moved aside, so that a broken disk block does not keep the
+   * server away: what was in it is then not known.
+   * @throws where the folder cannot be made or the file must not be written.
+   */
+  static open(options: SqliteRequestStoreOptions): SqliteRequestStore {
+    // For this user alone: outcomes are nobody else's.
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(options.path, 'a', 0o600));
+    try {
+      return new SqliteRequestStore(options, opened(options.path));
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      const aside = `${options.path}.broken-${Date.now()}`;
+      options.logger.error('the file of requests is no database; starting with a new one', {
+        path: options.path,
+        aside,
+        reason: reasonOf(error),
+      });
+      renameSync(options.path, aside);
+      return new SqliteRequestStore(options, opened(options.path));
+    }
+  }
+
+  begin(uniqueId: string, method: string): Known {
+    const { find, begin } = this.#statements;
+    const row = find.get(uniqueId);
+    if (row === undefined) {
+      begin.run(uniqueId, method, Date.now());
+      this.#prune();
+      return { state: 'new' };
+    }
+    const outcome = row['outcome'];
+    return typeof outcome === 'string' ? { state: 'ended', outcome: outcomeOf(outcome) } : { state: 'begun' };
+  }
+
+  end(uniqueId: string, outcome: string): void {
+    const { end, unaccept } = this.#statements;
+    end.run(Date.now(), outcome, uniqueId);
+    unaccept.run(uniqueId);
+  }
+
+  accept({ uniqueId, body, properties }: AcceptedRequest): boolean {
+    this.#statements.accept.run(uniqueId, body, JSON.stringify(properties));
+    return true;
+  }
+
+  accepted(): AcceptedRequest[] {
+    return this.#statements.accepted.all().flatMap(({ unique_id: uniqueId, body, properties }) => {
+      if (typeof uniqueId !== 'string' || !(body instanceof Uint8Array)) return [];
+      return [{ uniqueId, body, properties: JSON.parse(String(properties)) }];
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #prune(): void {
+    this.#untilPrune -= 1;
+    if (this.#untilPrune > 0) return;
+    this.#untilPrune = PRUNE_EVERY;
+    const { keepMs, limit } = this.#options;
+    this.#statements.expire.run(Date.now() - keepMs, Date.now() - keepMs);
+    this.#statements.overflow.run(limit);
+  }
+}
+
+function opened(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function statementsOf(database: DatabaseSync): Statements {
+  return {
+    find: database.prepare('SELECT outcome FROM requests WHERE unique_id = ?'),
+    begin: database.prepare('INSERT INTO requests (unique_id, method, begun_ms) VALUES (?, ?, ?)'),
+    end: database.prepare('UPDATE requests SET ended_ms = ?, outcome = ? WHERE unique_id = ?'),
+    accept: database.prepare('INSERT OR REPLACE INTO accepted (unique_id, body, properties) VALUES (?, ?, ?)'),
+    accepted: database.prepare('SELECT unique_id, body, properties FROM accepted ORDER BY rowid'),
+    unaccept: database.prepare('DELETE FROM accepted WHERE unique_id = ?'),
+    // One that was begun and never ended was never delivered again either.
+    expire: database.prepare(
+      `DELETE FROM requests WHERE (ended_ms < ? OR (ended_ms IS NULL AND begun_ms < ?))
+         AND unique_id NOT IN (SELECT unique_id FROM accepted)`,
+    ),
+    overflow: database.prepare(
+      `DELETE FROM requests WHERE unique_id IN (
+         SELECT unique_id FROM requests WHERE ended_ms IS NOT NULL ORDER BY ended_ms
+         LIMIT max(0, (SELECT count(*) FROM requests) - ?))`,
+    ),
+  };
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+function isCorrupt(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (error.errcode === 11 || error.errcode === 26);
+}
