@@ -15,10 +15,11 @@ import type { DeadLetters } from './dead_letters.ts';
 import type { Delivery } from './delivery.ts';
 import { decodeRequest, type RequestMessage } from './envelope.ts';
 import { RemoteFault, RpcError, type Failure } from './errors.ts';
+import { stringify } from './json.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
 import type { Outcome, ReplySender, ReturnAddress } from './reply_sender.ts';
 import { explainRejection, type Rejection } from './rejections.ts';
-import type { RequestStore } from './request_store.ts';
+import type { Known, RequestStore } from './request_store.ts';
 import type { WorkLanes } from './work_lanes.ts';
 
 /** For whoever watches requests on their way: `METHOD:STEP`, each step before the next begins (diagnostics_channel). */
@@ -117,7 +118,7 @@ export class RequestDesk {
     told('taken', request);
     // Of what changes nothing there is nothing to keep.
     const keptId = method.readOnly === true ? null : request.uniqueId;
-    const known = keptId === null ? { state: 'new' as const } : this.#begin(keptId, request.method);
+    const known = keptId === null ? { state: 'new' as const } : await this.#begin(keptId, request.method);
     if (known.state === 'ended') {
       this.#logger.info('duplicate request', { method: request.method, redelivered: delivery.redelivered });
       await this.#answer(request, known.outcome);
@@ -136,7 +137,7 @@ export class RequestDesk {
       stopHolding();
     }
     told('ran', request);
-    if (keptId !== null) this.#end(keptId, outcome, request);
+    if (keptId !== null) await this.#end(keptId, outcome, request);
     told('kept', request);
     await this.#answer(request, outcome);
   }
@@ -144,22 +145,23 @@ export class RequestDesk {
   /** A run that outlives the broker's patience is acknowledged beforehand, once it is in the store. */
   #holdFor(uniqueId: string | null, delivery: Delivery): () => void {
     if (uniqueId === null) return () => {};
-    const timer = setTimeout(() => {
+    const accept = async (): Promise<void> => {
       const { body, properties } = delivery;
-      const accepted = this.#keep(() => this.#options.store.accept({ uniqueId, body, properties })) ?? false;
-      if (accepted) delivery.acknowledge();
-    }, this.#options.holdMs);
+      const isAccepted = await this.#keep(() => this.#options.store.accept({ uniqueId, body, properties }));
+      if (isAccepted === true) delivery.acknowledge();
+    };
+    const timer = setTimeout(() => void accept(), this.#options.holdMs);
     return () => clearTimeout(timer);
   }
 
-  #begin(uniqueId: string, method: string): ReturnType<RequestStore['begin']> {
+  async #begin(uniqueId: string, method: string): Promise<Known> {
     // A disk that is full must not keep a guest from being deleted.
-    return this.#keep(() => this.#options.store.begin(uniqueId, method)) ?? { state: 'new' };
+    return (await this.#keep(() => this.#options.store.begin(uniqueId, method))) ?? { state: 'new' };
   }
 
-  #keep<T>(work: () => T): T | undefined {
+  async #keep<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      const result = work();
+      const result = await work();
       this.#storeProblem = null;
       return result;
     } catch (error) {
@@ -193,16 +195,16 @@ export class RequestDesk {
     }
   }
 
-  #end(uniqueId: string, outcome: Outcome, { method }: RequestMessage): void {
-    this.#keep(() => {
+  async #end(uniqueId: string, outcome: Outcome, { method }: RequestMessage): Promise<void> {
+    await this.#keep(() => {
       let text: string;
       try {
-        text = JSON.stringify(outcome);
+        text = stringify({ ...outcome });
       } catch {
         // As its caller is told.
-        text = JSON.stringify({ failure: this.#notEncodable(method) });
+        text = stringify({ failure: this.#notEncodable(method) });
       }
-      this.#options.store.end(uniqueId, text);
+      return this.#options.store.end(uniqueId, text);
     });
   }
 

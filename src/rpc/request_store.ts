@@ -1,6 +1,7 @@
 // What is known of requests by their `_unique_id`: that one was begun, and how it ended. A request that comes again (a
 // publisher that repeats itself, a redelivery after a lost connection or a dead process) is answered from here.
 
+import { parseJson } from './json.ts';
 import type { Outcome } from './reply_sender.ts';
 
 export type Known =
@@ -16,13 +17,14 @@ export interface AcceptedRequest {
   properties: Record<string, unknown>;
 }
 
+/** What is resolved is kept, whatever happens to the process from then on. */
 export interface RequestStore {
   /** Notes that the request is begun, unless it is known; tells what was known before. */
-  begin(uniqueId: string, method: string): Known;
+  begin(uniqueId: string, method: string): Promise<Known>;
   /** Notes its end. `outcome` is its JSON text. */
-  end(uniqueId: string, outcome: string): void;
+  end(uniqueId: string, outcome: string): Promise<void>;
   /** Keeps a whole request whose end the broker will not wait for; false where nothing can be kept. */
-  accept(request: AcceptedRequest): boolean;
+  accept(request: AcceptedRequest): Promise<boolean>;
   /** Those that were accepted and have not ended. */
   accepted(): AcceptedRequest[];
   close(): void;
@@ -37,7 +39,7 @@ export class MemoryRequestStore implements RequestStore {
     this.#limit = limit;
   }
 
-  begin(uniqueId: string): Known {
+  async begin(uniqueId: string): Promise<Known> {
     const outcome = this.#outcomes.get(uniqueId);
     if (outcome === undefined) {
       this.#outcomes.set(uniqueId, null);
@@ -46,7 +48,7 @@ export class MemoryRequestStore implements RequestStore {
     return outcome === null ? { state: 'begun' } : { state: 'ended', outcome: outcomeOf(outcome) };
   }
 
-  end(uniqueId: string, outcome: string): void {
+  async end(uniqueId: string, outcome: string): Promise<void> {
     this.#outcomes.set(uniqueId, outcome);
     // A Map iterates in the order of insertion: the oldest come first.
     for (const [id, ended] of this.#outcomes) {
@@ -55,7 +57,7 @@ export class MemoryRequestStore implements RequestStore {
     }
   }
 
-  accept(): boolean {
+  async accept(): Promise<boolean> {
     return false;
   }
 
@@ -70,6 +72,7 @@ export class MemoryRequestStore implements RequestStore {
 
 /** Reads an outcome back from the text that was kept of it. */
 export function outcomeOf(text: string): Outcome {
-  const outcome: Outcome = JSON.parse(text);
-  return outcome;
+  // What was written here is read here, and nothing else is in that file.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return parseJson(text)?.value as Outcome;
 }

@@ -239,13 +239,9 @@ describe('what is no request', () => {
 
 test('a store that cannot write is told, and requests are served all the same', async () => {
   const broken: RequestStore = {
-    begin: () => {
-      throw new Error('disk full');
-    },
-    end: () => {
-      throw new Error('disk full');
-    },
-    accept: () => false,
+    begin: () => Promise.reject(new Error('disk full')),
+    end: () => Promise.reject(new Error('disk full')),
+    accept: () => Promise.resolve(false),
     accepted: () => [],
     close: () => {},
   };
