@@ -6,6 +6,7 @@ import { benchCreate } from './create.ts';
 import { figureTable, isWithin, type Figure } from './figures.ts';
 import { benchLibvirt } from './libvirt/main.ts';
 import { benchNuma } from './numa/main.ts';
+import { benchRpc } from './rpc/main.ts';
 import { benchStart, memoryFigure } from './start.ts';
 
 const CREATES = 30;
@@ -21,7 +22,7 @@ try {
   await agent.close();
 }
 
-figures.push(await benchAdmission(), ...(await benchNuma()), ...(await benchLibvirt(virtType)));
+figures.push(await benchAdmission(), ...(await benchNuma()), ...(await benchRpc()), ...(await benchLibvirt(virtType)));
 
 process.stdout.write(
   `${JSON.stringify({ node: process.version, virtType, figures }, null, 2)}\n\n${figureTable(figures)}`,
