@@ -1,5 +1,8 @@
 /** The client for TypeScript control planes on a real agent: its verbs, its errors, and what it hears meanwhile. */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import {
@@ -15,6 +18,7 @@ import {
   type NotificationStream,
 } from '../src/client/index.ts';
 import { AgentStage, flavorOf, freePagesBack } from './agent.ts';
+import { LAUNCHER } from './agent_process.ts';
 import { Link } from './broker.ts';
 import { poolCount } from './page_pool.ts';
 
@@ -49,6 +53,17 @@ const caught = (work: Promise<unknown>): Promise<unknown> =>
     },
     (error: unknown) => error,
   );
+
+/** Resolves when so many streams without a pool have their queues: they are the only ones of that name. */
+async function listening(count: number): Promise<void> {
+  for (;;) {
+    const queues = await stage.api.queues(stage.vhost);
+    if (queues.filter(({ name }) => name.startsWith('notifications_listener_')).length >= count) break;
+    await sleep(50);
+  }
+  // Declared, and bound in a moment.
+  await sleep(200);
+}
 
 async function take(stream: NotificationStream, count: number): Promise<LifecycleNotification[]> {
   const heard: LifecycleNotification[] = [];
@@ -169,9 +184,7 @@ test('the broker gone and back: calls say so, and a watch goes on', async () => 
     [uuid, 'delete.end'],
   ]);
   // The queue that is nobody else's begins anew: what is sent from then on is heard.
-  const isBack = async (): Promise<boolean> =>
-    (await stage.api.queues(stage.vhost)).some(({ name }) => name.startsWith('notifications_listener_'));
-  while (!(await isBack())) await sleep(50);
+  await listening(1);
   const second = await host.createInstance(request());
   await host.deleteInstance(second.uuid);
   expect((await take(passing, 1)).map((one) => one.uuid)).toEqual([second.uuid]);
@@ -189,3 +202,46 @@ test('no broker, and settings that no broker would take', async () => {
   expect(await caught(other.notifications())).toBeInstanceOf(HugenodeError);
   expect(await caught(other.host(stage.host).listInstances())).toBeInstanceOf(HugenodeError);
 });
+
+test('hugenode watch: lines for people, JSON for programs, until it is told to stop', async () => {
+  const { lines, stop } = await watching('watch', '--event', 'create.end', 'delete.end', '--pool', 'cli');
+  const json = await watching('--json', '--host', stage.host, 'watch');
+  const elsewhere = await watching('--host', 'elsewhere', 'watch');
+  await listening(2);
+  while ((await stage.api.messageCount(stage.vhost, 'cli')) === undefined) await sleep(50);
+  const { uuid } = await host.createInstance(request());
+  await host.deleteInstance(uuid);
+  while (lines.length < 2 || json.lines.length < 4) await sleep(20);
+  expect(await stop()).toEqual({ code: 0, errors: '' });
+  expect(await json.stop()).toEqual({ code: 0, errors: '' });
+  expect(await elsewhere.stop()).toEqual({ code: 0, errors: '' });
+
+  const [created, deleted] = lines.map((line) => line.split(/ {2,}/));
+  expect(created?.slice(1)).toEqual(['create.end', uuid, stage.host, 'active', 'guest']);
+  expect(deleted?.slice(1)).toEqual(['delete.end', uuid, stage.host, 'deleted', 'guest']);
+  expect(json.lines.map((line) => JSON.parse(line))).toMatchObject([
+    { event: 'create.start', uuid },
+    { event: 'create.end', uuid, payload: { memory_mb: 80 } },
+    { event: 'delete.start', uuid },
+    { event: 'delete.end', uuid },
+  ]);
+  expect(elsewhere.lines).toEqual([]);
+  expect(await stage.cli('watch', '--event', 'create.middle')).toMatchObject({ code: 2 });
+});
+
+/** The command line, left running; what it prints, and its end by Ctrl-C. */
+async function watching(...args: string[]) {
+  const child = spawn(LAUNCHER, [...stage.settings, ...args]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines: string[] = [];
+  let errors = '';
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  child.stderr.on('data', (text) => (errors += String(text)));
+  const stop = async (): Promise<{ code: unknown; errors: string }> => {
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    const [code] = await ended;
+    return { code, errors };
+  };
+  return { lines, stop };
+}

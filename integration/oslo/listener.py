@@ -1,4 +1,4 @@
-"""An oslo.messaging notification listener that ends with its stdin: listener.py URL EXCHANGE TOPIC
+"""An oslo.messaging notification listener that ends with its stdin: listener.py URL EXCHANGE TOPIC [POOL]
 
 Out: {"event": "ready"}, then one {"event": "info"|"error", ..} for each notification.
 """
@@ -9,7 +9,7 @@ import threading
 from oslo_config import cfg
 import oslo_messaging
 
-url, exchange, topic = sys.argv[1:]
+url, exchange, topic, *pool = sys.argv[1:]
 lock = threading.Lock()
 
 
@@ -44,6 +44,7 @@ listener = oslo_messaging.get_notification_listener(
     [oslo_messaging.Target(exchange=exchange, topic=topic)],
     [Endpoint()],
     executor="threading",
+    pool=pool[0] if pool else None,
 )
 listener.start()
 say({"event": "ready"})

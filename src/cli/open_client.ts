@@ -1,7 +1,7 @@
 /** The package's client, as the settings have it. */
 import { HugenodeClient } from '../client/index.ts';
 import { createLogger } from '../log.ts';
-import { brokerOptions } from '../settings/broker_options.ts';
+import { brokerOptions, topologyFlags } from '../settings/broker_options.ts';
 import type { Settings } from '../settings/schema.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function openClient(settings: Settings, logLevel: 'error' | 'warn' 
     initialRetries: 0,
     exchange: rpc.exchange,
     topic: rpc.topic,
-    flags: { durable: rpc.durable_queues },
+    flags: topologyFlags(settings),
     notifications: { exchange: notifications.exchange, topic: notifications.topic },
     timeoutMs: rpc.response_timeout_ms,
     createTimeoutMs: rpc.response_timeout_ms,

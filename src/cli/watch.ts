@@ -21,7 +21,7 @@ export async function watch(client: HugenodeClient, what: WatchOptions, asJson: 
 /** One line of the table for people. Pure. */
 export function notificationLine({ timestamp, event, uuid, payload }: LifecycleNotification): string {
   const { host, display_name: name, state, state_description: task, exception } = payload;
-  return `${[
+  const columns = [
     timestamp,
     event.padEnd(EVENT_WIDTH),
     uuid,
@@ -29,5 +29,7 @@ export function notificationLine({ timestamp, event, uuid, payload }: LifecycleN
     (task === '' ? state : `${state}/${task}`).padEnd(STATE_WIDTH),
     name,
     ...(exception === undefined ? [] : [exception]),
-  ].join('  ')}\n`;
+  ];
+  // What others have sent must not steer a terminal.
+  return `${columns.join('  ').replaceAll(/\p{Cc}/gu, ' ')}\n`;
 }

@@ -1,5 +1,12 @@
 /** A control plane's way to the agents of all hosts of one broker. */
-import { BrokerConnection, RpcClient, type BrokerOptions, type RpcLogger, type TopologyFlags } from '../rpc/index.ts';
+import {
+  BrokerConnection,
+  parseTransportUrl,
+  RpcClient,
+  type BrokerOptions,
+  type RpcLogger,
+  type TopologyFlags,
+} from '../rpc/index.ts';
 import { setUpError } from './errors.ts';
 import { HugenodeHost, type AskDefaults } from './host.ts';
 import { NotificationStream, type NotificationSource, type WatchOptions } from './notification_stream.ts';
@@ -10,7 +17,7 @@ export type HugenodeClientOptions = Omit<BrokerOptions, 'clientName' | 'logger'>
   readonly exchange?: string;
   /** Default `hugenode`. */
   readonly topic?: string;
-  /** As the agents have them: `{ durable: true }` where their `rpc.durable_queues` is on. Default: none. */
+  /** As the agents have them, such as `{ quorum: true }`; what the transport URL says about it wins. Default: none. */
   readonly flags?: TopologyFlags;
   /** Where lifecycle notifications are. Default: exchange `nova`, topic `notifications`, the flags above. */
   readonly notifications?: Partial<NotificationSource>;
@@ -42,7 +49,15 @@ export class HugenodeClient implements AsyncDisposable {
   readonly #logger: RpcLogger;
   readonly #streams = new Set<NotificationStream>();
 
-  private constructor(broker: BrokerConnection, rpc: RpcClient, options: HugenodeClientOptions, logger: RpcLogger) {
+  private constructor(
+    {
+      broker,
+      rpc,
+      flags,
+      logger,
+    }: { broker: BrokerConnection; rpc: RpcClient; flags: TopologyFlags; logger: RpcLogger },
+    options: HugenodeClientOptions,
+  ) {
     this.#broker = broker;
     this.#rpc = rpc;
     this.#logger = logger;
@@ -55,7 +70,7 @@ export class HugenodeClient implements AsyncDisposable {
     this.#source = {
       exchange: 'nova',
       topic: 'notifications',
-      flags: options.flags ?? {},
+      flags,
       ...options.notifications,
     };
   }
@@ -66,12 +81,13 @@ export class HugenodeClient implements AsyncDisposable {
    * @throws {HugenodeError} where the URL is none, or the broker has the exchange with other flags.
    */
   static async connect(options: HugenodeClientOptions): Promise<HugenodeClient> {
-    const { exchange = 'hugenode', topic = 'hugenode', flags = {}, logger = SILENT } = options;
+    const { exchange = 'hugenode', topic = 'hugenode', logger = SILENT } = options;
     let broker: BrokerConnection | undefined;
     try {
+      const flags = { ...options.flags, ...parseTransportUrl(options.transportUrl).options.flags };
       broker = await BrokerConnection.open({ ...options, clientName: options.clientName ?? 'hugenode client', logger });
       const rpc = await RpcClient.open(broker, { exchange, topic, flags, logger });
-      return new HugenodeClient(broker, rpc, options, logger);
+      return new HugenodeClient({ broker, rpc, flags, logger }, options);
     } catch (error) {
       await broker?.close();
       throw setUpError(error);

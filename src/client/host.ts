@@ -41,10 +41,10 @@ export type AskDefaults = {
 export class HugenodeHost {
   /** The host's name on the bus. */
   readonly name: string;
-  readonly #rpc: RpcClient;
+  readonly #rpc: Pick<RpcClient, 'call'>;
   readonly #defaults: AskDefaults;
 
-  constructor(name: string, rpc: RpcClient, defaults: AskDefaults) {
+  constructor(name: string, rpc: Pick<RpcClient, 'call'>, defaults: AskDefaults) {
     this.name = name;
     this.#rpc = rpc;
     this.#defaults = defaults;

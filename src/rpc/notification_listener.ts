@@ -14,7 +14,7 @@ import { decodeNotification, type NotificationMessage } from './envelope.ts';
 import type { KeptChannel } from './kept_channel.ts';
 import type { RpcLogger } from './logger.ts';
 import type { NotificationPriority } from './notifier.ts';
-import { declareControlExchange, hexId, type TopologyFlags } from './topology.ts';
+import { declareControlExchange, declareSharedQueue, hexId, type TopologyFlags } from './topology.ts';
 
 export interface NotificationListenerOptions {
   /** The control exchange of the senders. */
@@ -123,9 +123,8 @@ export class NotificationListener {
     await declareControlExchange(channel, exchange, flags);
     // A new name each time: the broker may still hold the queue of a connection that it does not know to be dead.
     const queue = pool ?? `${topic}_listener_${hexId()}`;
-    const { durable = false, autoDelete = false } = flags;
-    const own = { durable: false, autoDelete: true, exclusive: true };
-    await channel.assertQueue(queue, pool === undefined ? own : { durable, autoDelete, exclusive: false });
+    if (pool !== undefined) await declareSharedQueue(channel, queue, flags);
+    else await channel.assertQueue(queue, { durable: false, autoDelete: true, exclusive: true });
     for (const priority of priorities) await channel.bindQueue(queue, exchange, `${topic}.${priority}`);
     return queue;
   }
