@@ -2,6 +2,7 @@
 import { AnswerTimeoutError, ApiError, BrokerAwayError, NoSuchHostError } from '../client/index.ts';
 import { ComputeError } from '../errors.ts';
 import { InventoryError } from '../inventory/inventory_error.ts';
+import { BrokerUnavailableError } from '../rpc/index.ts';
 import { SettingsError } from '../settings/load.ts';
 
 export const EXIT = {
@@ -47,6 +48,6 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ComputeError) return BY_CLASS[error.errorClass] ?? EXIT.usage;
   if (error instanceof RefusedError) return EXIT.refused;
   if (error instanceof SettingsError || error instanceof InventoryError) return EXIT.usage;
-  const unreachable = [BrokerAwayError, AnswerTimeoutError, NoSuchHostError];
+  const unreachable = [BrokerUnavailableError, BrokerAwayError, AnswerTimeoutError, NoSuchHostError];
   return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;
 }

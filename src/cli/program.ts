@@ -6,6 +6,7 @@ import { ApiError, LIFECYCLE_EVENTS, type HugenodeHost, type LifecycleEvent } fr
 import type { CreateInstanceArgs, PlanInstanceArgs } from '../client/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
+import { addDeadLetterVerbs } from './dead_letter_verbs.ts';
 import { EXIT, EXIT_HELP, RefusedError, exitCodeOf } from './exit_codes.ts';
 
 const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
@@ -42,6 +43,11 @@ function buildProgram(): Command {
   addInstanceVerbs(program);
   addHostVerbs(program);
   addWatch(program);
+  addDeadLetterVerbs(program, {
+    settings: () => readSettings(program.opts<GlobalOptions>()),
+    print: (answer) => print(answer, program.opts<GlobalOptions>()),
+    example,
+  });
   return program;
 }
 

@@ -47,6 +47,12 @@ function pagesOf(instance: InstanceView): string {
     .join(', ');
 }
 
+/** Who answers is heard, but not all of it need be well. */
+function readinessOf({ readiness }: HostView): string {
+  if (readiness === undefined) return '';
+  return readiness.ready ? ', ready' : `, NOT READY: ${readiness.reasons.join('; ')}`;
+}
+
 export function hostTable(host: HostView): string {
   const rows = host.nodes.flatMap(({ node, pools }) =>
     pools.map((pool) =>
@@ -64,7 +70,7 @@ export function hostTable(host: HostView): string {
   );
   const promised = host.promised.filter((entry) => entry.pages > 0);
   return [
-    `${host.host}: API ${host.api_version}, ${host.instances} instances\n`,
+    `${host.host}: API ${host.api_version}, ${host.instances} instances${readinessOf(host)}\n`,
     grid([['NODE', 'PAGE', 'TOTAL', 'FREE', 'CLAIMED', 'RESERVED', 'HELD', 'KEPT'], ...rows]),
     ...promised.map(
       (entry) => `of the free pages of ${describeKib(entry.page_size_kib)}, ${entry.pages} are promised to mappings\n`,

@@ -97,7 +97,9 @@ export async function sortDeadLetters(
   const kept = await broker.keepChannel('dead letters', (channel) => declareDeadLetterQueue(channel, topic));
   const channel = await kept.ready(AbortSignal.timeout(READY_MS));
   try {
-    for (let number = 1; ; number += 1) {
+    // Those that are there now: one that is replayed may come back at once, for the same reason.
+    const { messageCount } = await channel.checkQueue(deadLetterQueue(topic));
+    for (let number = 1; number <= messageCount; number += 1) {
       const message = await channel.get(deadLetterQueue(topic));
       if (message === false) break;
       const letter = letterOf(number, message);
