@@ -3,11 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
+  BrokerConnection,
   NotificationListener,
   Notifier,
   type HeardNotification,
   type NotificationListenerOptions,
 } from '../src/rpc/index.ts';
+import { Broker, Link } from './broker.ts';
 import { PythonProgram } from './oslo/python.ts';
 import { EXCHANGE, sealed, Stage, until } from './oslo/stage.ts';
 
@@ -206,6 +208,27 @@ describe('outages', () => {
     // 3 was in the queue that ended with the connection.
     expect(await finish(listener, 5)).toEqual([1, 2, 4, 5, 6]);
   });
+
+  test('a durable pool loses nothing when the broker restarts', async () => {
+    const broker = await Broker.start();
+    onTestFinished(() => broker.stop());
+    const link = await Link.to(() => broker.amqpPort);
+    onTestFinished(() => link.close());
+    const options = { transportUrl: broker.url('/', link.port), clientName: 'test', logger: stage.logger };
+    const far = await BrokerConnection.open(options);
+    onTestFinished(() => far.close());
+    const flags = { durable: true };
+    const listener = await listen({ topic: 'kept', pool: 'kept', flags, prefetch: 2 }, far);
+    const notifier = new Notifier(far, { flags });
+    const told = { exchange: EXCHANGE, topic: 'kept', publisherId: 'p', eventType: 'e', priority: 'info' } as const;
+    for (const payload of [1, 2, 3]) await notifier.notify({ ...told, payload });
+    const [inHand] = await take(listener, 1);
+    await broker.restart('graceful');
+    inHand?.done();
+    await far.whenReady(AbortSignal.timeout(60_000));
+    await notifier.notify({ ...told, payload: 4 });
+    expect(await finish(listener, 3)).toEqual([2, 3, 4]);
+  }, 120_000);
 
   test('a queue that is deleted is there again', async () => {
     const { topic, send } = topicOfItsOwn();

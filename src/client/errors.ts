@@ -42,7 +42,10 @@ export class ApiError extends HugenodeError {
   }
 }
 
-/** No answer within the time, or no sign of life for as long as the call monitor bears it. */
+/**
+ * No answer within the time, or no sign of life for as long as the call monitor bears it. The request may also be done
+ * later: the broker keeps it for the host until the time of the call is over.
+ */
 export class AnswerTimeoutError extends HugenodeError {}
 
 /** No agent has ever listened under that name on this broker: nothing was done. */

@@ -22,8 +22,10 @@ export type AskOptions = {
   readonly timeoutMs?: number | undefined;
   /** Seconds without a sign of life from the host after which to give up, 2 at least; 0: only `timeoutMs` counts. */
   readonly callMonitorTimeoutS?: number | undefined;
-  /** Names the request in the logs of the host. Default: a new one, `req-<uuid>`. */
+  /** Names the request in the logs of the host and in notifications. Default: a new one, `req-<uuid>`. */
   readonly requestId?: string | undefined;
+  /** Who asks (`user_id`, `project_id`, ...), beside and before what the client was given. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
 };
 
 /** What calls do that are not told otherwise. */
@@ -52,7 +54,8 @@ export class HugenodeHost {
 
   /**
    * Creates an instance; resolves when it runs and its pages are proved. The same request again, whatever became of the
-   * first one, gets the same answer. Waits for `createTimeoutMs` as long as the host says that it is at work.
+   * first one, gets the same answer. Waits for `createTimeoutMs` as long as the host says that it is at work; so long the
+   * broker also keeps the request for a host that is away.
    */
   async createInstance(args: CreateInstanceArgs, options: AskOptions = {}): Promise<InstanceView> {
     // Image properties came with 1.1; a request without any is one of 1.0.
@@ -109,7 +112,7 @@ export class HugenodeHost {
       args,
       version = '1.0',
       changes = false,
-      options: { signal, timeoutMs = this.#defaults.timeoutMs, callMonitorTimeoutS = 0, requestId },
+      options: { signal, timeoutMs = this.#defaults.timeoutMs, callMonitorTimeoutS = 0, requestId, context },
     }: {
       method: string;
       args: Record<string, unknown>;
@@ -125,7 +128,7 @@ export class HugenodeHost {
         server: this.name,
         version,
         timeoutMs,
-        context: { ...this.#defaults.context, request_id: requestId ?? `req-${randomUUID()}` },
+        context: { ...this.#defaults.context, ...context, request_id: requestId ?? `req-${randomUUID()}` },
         ...(callMonitorTimeoutS > 0 && { callMonitorTimeoutS }),
         ...(signal !== undefined && { signal }),
       });

@@ -50,7 +50,12 @@ test('the oldest version that has what is asked, in the fewest words', async () 
 test('a create is monitored and has patience of its own; what a call says goes first', async () => {
   const { host, calls } = hostOf(() => instance);
   await host.createInstance(request);
-  await host.createInstance(request, { timeoutMs: 9, callMonitorTimeoutS: 0, requestId: 'req-1' });
+  await host.createInstance(request, {
+    timeoutMs: 9,
+    callMonitorTimeoutS: 0,
+    requestId: 'req-1',
+    context: { user_id: 'v', project_id: 'p' },
+  });
   await host.getInstance(uuid);
   await host.getInstance(uuid, { callMonitorTimeoutS: 3, timeoutMs: 2 });
   expect(calls.map(({ options }) => [options.timeoutMs, options.callMonitorTimeoutS])).toEqual([
@@ -63,7 +68,7 @@ test('a create is monitored and has patience of its own; what a call says goes f
     server: 'cmp1',
     context: { user_id: 'u', request_id: expect.stringMatching(/^req-[\da-f-]{36}$/) },
   });
-  expect(calls[1]?.options.context).toEqual({ user_id: 'u', request_id: 'req-1' });
+  expect(calls[1]?.options.context).toEqual({ user_id: 'v', project_id: 'p', request_id: 'req-1' });
 });
 
 test('an answer that is none of the API, and errors of the bus, are errors of the client', async () => {
