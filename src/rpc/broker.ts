@@ -198,21 +198,22 @@ function tellUnusedOptions({ options }: TransportUrl, logger: RpcLogger): void {
   if (unused.length > 0) logger.warn('transport URL: options without a meaning here', { options: unused.join(', ') });
 }
 
+function readPem(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new RpcError('invalid-url', `transport URL: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
 /** The files that the URL names win over what was read before. */
 function tlsOf({ options }: TransportUrl, given: BrokerOptions['tls']): BrokerOptions['tls'] {
-  const read = (file: string): Buffer => {
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      throw new RpcError('invalid-url', `transport URL: ${reasonOf(error)}`, { cause: error });
-    }
-  };
   const { ca, cert, key } = options.tlsFiles;
   return {
     ...given,
-    ...(ca !== undefined && { ca: read(ca) }),
-    ...(cert !== undefined && { cert: read(cert) }),
-    ...(key !== undefined && { key: read(key) }),
+    ...(ca !== undefined && { ca: readPem(ca) }),
+    ...(cert !== undefined && { cert: readPem(cert) }),
+    ...(key !== undefined && { key: readPem(key) }),
   };
 }
 

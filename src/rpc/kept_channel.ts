@@ -165,9 +165,10 @@ export class KeptChannel<C extends Channel = Channel> {
   #watch(channel: C, state: { isSetUp: boolean }): Promise<void> {
     const { purpose, logger } = this.#options;
     channel.on('error', (error: Error) => {
+      const fields = { purpose, reason: reasonOf(error) };
+      if (state.isSetUp) logger.warn('channel closed by the broker', fields);
       // A setup that fails is told with its reason.
-      const tell = state.isSetUp ? logger.warn : logger.debug;
-      tell.call(logger, 'channel closed by the broker', { purpose, reason: reasonOf(error) });
+      else logger.debug('channel closed by the broker', fields);
     });
     channel.on('handler-error', (error: Error, event: string) =>
       logger.error('listener failed', { purpose, event, stack: error.stack }),

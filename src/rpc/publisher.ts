@@ -20,7 +20,8 @@ export interface PublishOptions {
 const REFUSAL_HOLDS_MS = 10_000;
 // Exchange and queue of one declaration may both have to be taken as they are.
 const MAX_ADOPTIONS = 8;
-const ADOPTION_WAIT_MS = 5_000;
+// A refusal has ended the channel for all that was declared on it: the next one is there at once, or a little later.
+const CHANNEL_WAIT_MS = 10_000;
 
 /** The publishing side of a broker connection. */
 export class Publisher {
@@ -143,14 +144,13 @@ export class Publisher {
 
   async #declareOrAdopt(key: string, declare: (channel: Channel) => Promise<void>): Promise<void> {
     for (let adoptions = 0; ; adoptions++) {
-      const channel = this.#declarations.current;
-      if (!channel) throw new BrokerUnavailableError(`declare ${key}: not connected`);
+      if (!this.#confirms.current) throw new BrokerUnavailableError(`declare ${key}: not connected`);
+      const channel = await this.#declarations.ready(AbortSignal.timeout(CHANNEL_WAIT_MS));
       try {
         return await declare(channel);
       } catch (error) {
         if (!(error instanceof AdoptedError) || adoptions >= MAX_ADOPTIONS) throw error;
         this.#logger.warn(error.message, { purpose: `declare ${key}` });
-        await this.#declarations.ready(AbortSignal.timeout(ADOPTION_WAIT_MS));
       }
     }
   }

@@ -57,6 +57,8 @@ export function explainRefusal(text: string): string {
   }
   const locked = /RESOURCE_LOCKED.*locked queue '(.*?)' in vhost/s.exec(text);
   if (locked) return `queue ${locked[1]} is held by another connection alone (exclusive): end that one. ${text}`;
+  const unfit = /invalid property 'auto-delete' for queue '(.*?)' in vhost/s.exec(text);
+  if (unfit) return `queue ${unfit[1]}: a quorum queue cannot be auto-deleted: set rpc.auto_delete_queues to false`;
   if (/ACCESS_REFUSED/.test(text)) return `this user may not do that (rabbitmqctl set_permissions): ${text}`;
   return text;
 }

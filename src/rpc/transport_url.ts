@@ -2,7 +2,7 @@
 //   rabbit://user:pass@host1:5672,user2:pass2@host2/vhost?ssl=true
 // Never opens a connection. No error and no description made here holds a user name or a password.
 
-import { credentials, type Options } from 'amqplib';
+import { credentials as logins, type Options } from 'amqplib';
 import { RpcError } from './errors.ts';
 import { readUrlOptions, type LoginMethod, type UrlOptions } from './url_options.ts';
 
@@ -56,16 +56,19 @@ export function parseTransportUrl(text: string): TransportUrl {
 export function shuffled(url: TransportUrl, random: () => number): TransportUrl {
   const hosts = url.hosts
     .map((host) => ({ host, at: random() }))
-    .sort((one, other) => one.at - other.at)
+    .toSorted((one, other) => one.at - other.at)
     .map(({ host }) => host);
   return { ...url, hosts };
 }
 
 /** How amqplib logs in, with the user name and password of whichever host is tried. */
 export function loginOf(method: LoginMethod, hostNow: () => BrokerHost) {
-  if (method === 'EXTERNAL') return credentials.external();
-  const make = method === 'PLAIN' ? credentials.plain : credentials.amqplain;
-  const response = (): Buffer => make(hostNow().username, hostNow().password).response();
+  if (method === 'EXTERNAL') return logins.external();
+  const response = (): Buffer => {
+    const { username, password } = hostNow();
+    const login = method === 'PLAIN' ? logins.plain(username, password) : logins.amqplain(username, password);
+    return login.response();
+  };
   return { mechanism: method, response, username: '', password: '' };
 }
 

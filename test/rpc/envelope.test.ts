@@ -294,10 +294,11 @@ describe('what is lenient', () => {
   });
 });
 
+const decode = (body: Buffer, properties = {}) => decodeRequest(body, properties, 1_000);
+
 describe('what is too large', () => {
   const args = { value: 'x'.repeat(100_000), fake: '"_msg_id": "n", "_reply_q": "q"' };
   const call = { _msg_id: 'm', _reply_q: 'reply_x' };
-  const decode = (body: Buffer, properties = {}) => decodeRequest(body, properties, 1_000);
 
   test.each([
     ['enveloped, ids at the end', sealed({ method: 'echo', args, ...call })],
@@ -332,11 +333,10 @@ describe('what is too large', () => {
   });
 });
 
-describe('numbers that JavaScript cannot hold', () => {
-  const read = (numbers: string): unknown =>
-    accepted(decodeReply(bytes(seal(`{"_msg_id": "m", "ending": true, "failure": null, "result": ${numbers}}`))))
-      .result;
+const read = (numbers: string): unknown =>
+  accepted(decodeReply(bytes(seal(`{"_msg_id": "m", "ending": true, "failure": null, "result": ${numbers}}`)))).result;
 
+describe('numbers that JavaScript cannot hold', () => {
   test('are what they were in a reply', () => {
     expect(read('[9007199254740993, -123456789012345678901234567890, 9007199254740992, 1e300]')).toEqual([
       9007199254740993n,

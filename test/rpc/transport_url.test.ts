@@ -81,9 +81,9 @@ suite('hosts', () => {
   });
 });
 
-suite('options of the query', () => {
-  const read = (query: string) => parseTransportUrl(`rabbit://h/v?${query}`).options;
+const read = (query: string) => parseTransportUrl(`rabbit://h/v?${query}`).options;
 
+suite('options of the query', () => {
   test.each<[string, object]>([
     ['heartbeat_timeout_threshold=15', { heartbeatSeconds: 15 }],
     ['heartbeat_timeout_threshold=0', { heartbeatSeconds: 0 }],
