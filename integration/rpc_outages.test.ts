@@ -126,7 +126,7 @@ describe('outages', () => {
     const { server } = await stage.serving('o7');
     const ours = await stage.client('o7');
     const inFlight = ours.call('sleep', { ms: 800 });
-    await until(() => server.runningCount === 1);
+    await until(() => server.requestCounts.taken === 1);
     await server.stop();
     expect(await inFlight).toBe('slept');
     const channel = await stage.rawChannel();

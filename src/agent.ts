@@ -8,6 +8,7 @@ import { ClaimLedger } from './admission/claims.ts';
 import { ruleProblem, type AdmissionRules } from './admission/rules.ts';
 import { API_VERSION, apiEndpoint, BUILD_LANE } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
+import type { ServedState } from './api/views.ts';
 import type { EventSink, InstanceEvent } from './compute/events.ts';
 import { ComputeManager } from './compute/manager.ts';
 import { LibvirtDriver } from './hypervisor/libvirt_driver.ts';
@@ -22,7 +23,6 @@ import {
   Notifier,
   RpcServer,
   SqliteRequestStore,
-  type Readiness,
   type RequestStore,
 } from './rpc/index.ts';
 import { brokerOptions, prefetchOf, topologyFlags } from './settings/broker_options.ts';
@@ -107,12 +107,17 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   const store = requestStore(settings, log);
   taken.push('journal', () => store.close());
   // The server answers for the endpoint that it serves.
-  const readiness = { now: (): Readiness => ({ ready: false, reasons: ['the server is starting'] }) };
+  const served = {
+    now: (): ServedState => ({
+      readiness: { ready: false, reasons: ['the server is starting'] },
+      requests: { taken: 0, waiting: 0, unreadable: 0 },
+    }),
+  };
   const server = await RpcServer.start(broker, {
     exchange: settings.rpc.exchange,
     topic: settings.rpc.topic,
     server: settings.host,
-    endpoints: [apiEndpoint({ compute, host: settings.host, readiness: () => readiness.now() })],
+    endpoints: [apiEndpoint({ compute, host: settings.host, served: () => served.now() })],
     prefetch: prefetchOf(settings),
     maxMessageBytes: settings.rpc.max_message_bytes,
     lanes: { [BUILD_LANE]: settings.rpc.builds },
@@ -124,7 +129,7 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
     flags,
     logger: log,
   });
-  readiness.now = () => server.readiness;
+  served.now = () => ({ readiness: server.readiness, requests: server.requestCounts });
   taken.push('requests', () => server.stop(settings.rpc.stop_timeout_ms));
 }
 

@@ -54,6 +54,7 @@ export class HostAccount {
   readonly #starting: readonly Claim[];
   readonly #kept: readonly NodePages[];
   readonly #placed: readonly Placement[];
+  readonly #placedPages: readonly NodePages[];
 
   /**
    * @param claims under way; their CPUs count in any case.
@@ -68,6 +69,7 @@ export class HostAccount {
     const settled = host.guests.filter((guest) => !starting.has(guest.instanceUuid));
     this.#kept = keptPages(settled, rules);
     this.#placed = [...claims, ...settled].map(({ placement }) => placement);
+    this.#placedPages = this.#placed.flatMap(pagesOf);
   }
 
   countsOf(cell: HostCell, pool: FreePool): PageCounts {
@@ -132,9 +134,9 @@ export class HostAccount {
     const smallestKib = Math.min(...pools.map((pool) => pool.sizeKib));
     // Base pages in use are mostly page cache and other programs, which come and go: of them only our guests count.
     const hugeKib = pools.reduce((sum, pool) => (pool.sizeKib > smallestKib ? sum + pool.used * pool.sizeKib : sum), 0);
-    const placedPages = this.#placed.flatMap(pagesOf).filter((entry) => entry.node === cell.node);
-    const smallKib = placedPages.reduce(
-      (sum, { pageSizeKib, pages }) => (pageSizeKib > smallestKib ? sum : sum + pages * pageSizeKib),
+    const smallKib = this.#placedPages.reduce(
+      (sum, { node, pageSizeKib, pages }) =>
+        node === cell.node && pageSizeKib <= smallestKib ? sum + pages * pageSizeKib : sum,
       0,
     );
     return {

@@ -4,7 +4,7 @@
  */
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
-import type { Endpoint, HandlerRequest, Readiness } from '../rpc/index.ts';
+import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
 import { parseArgs, withFaults } from './faults.ts';
 import { viewPlan } from './plan_views.ts';
 import {
@@ -16,7 +16,7 @@ import {
   planInstanceArgs,
   planWishOf,
 } from './schemas.ts';
-import { viewHost, viewInstance } from './views.ts';
+import { viewHost, viewInstance, type ServedState } from './views.ts';
 
 export const API_VERSION = '1.1';
 
@@ -24,15 +24,15 @@ export type ApiEndpointOptions = {
   readonly compute: ComputeManager;
   /** The name that answers carry. */
   readonly host: string;
-  /** Whether requests are heard and answered, for get_host. */
-  readonly readiness: () => Readiness;
+  /** Of the server that serves it, for get_host. */
+  readonly served: () => ServedState;
 };
 
 /** Builds take their time and pages; nothing else waits behind them. The server bounds how many are at work. */
 export const BUILD_LANE = 'build';
 
 /** The methods over the core. */
-export function apiEndpoint({ compute, host, readiness }: ApiEndpointOptions): Endpoint {
+export function apiEndpoint({ compute, host, served }: ApiEndpointOptions): Endpoint {
   return {
     namespace: null,
     version: API_VERSION,
@@ -71,7 +71,7 @@ export function apiEndpoint({ compute, host, readiness }: ApiEndpointOptions): E
         readOnly: true,
         handler: async (request) => {
           const ask = parseArgs(hostArgs, request.method, request.args);
-          return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION, readiness()));
+          return withFaults(async () => viewHost(await compute.getHost(ask), API_VERSION, served()));
         },
       },
       plan_instance: {

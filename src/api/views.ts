@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { GuestInfo, PowerState } from '../compute_driver.ts';
 import type { HostReport } from '../compute/host_report.ts';
 import type { PageHoldersReport } from '../compute/page_holders_report.ts';
-import type { Readiness } from '../rpc/index.ts';
+import type { Readiness, RequestCounts } from '../rpc/index.ts';
 import { mibFromKib } from '../units.ts';
 
 export const instanceView = z.object({
@@ -109,6 +109,8 @@ export const hostView = z.object({
   api_version: z.string(),
   /** Whether requests are heard and answered, and why not. Since 1.1. */
   readiness: z.object({ ready: z.boolean(), reasons: z.array(z.string()) }).optional(),
+  /** Taken and not answered yet, of these waiting for a place, and unreadable since the start. Since 1.1. */
+  requests: z.object({ taken: z.number(), waiting: z.number(), unreadable: z.number() }).optional(),
   instances: z.number(),
   shut_off_instances: z.enum(['keep', 'release']).default('keep'),
   rules: rulesView.optional(),
@@ -140,7 +142,13 @@ export type HostView = z.output<typeof hostView>;
 export type HolderName = z.output<typeof holderName>;
 export type HoldersView = z.output<typeof holdersView>;
 
-const READY: Readiness = { ready: true, reasons: [] };
+/** What a server tells of itself. */
+export type ServedState = { readonly readiness: Readiness; readonly requests: RequestCounts };
+
+const JUST_SERVED: ServedState = {
+  readiness: { ready: true, reasons: [] },
+  requests: { taken: 0, waiting: 0, unreadable: 0 },
+};
 
 const VM_STATE: Readonly<Record<PowerState, InstanceView['vm_state']>> = {
   running: 'active',
@@ -191,12 +199,14 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
   };
 }
 
-/** @param readiness of the server that answers; whoever answers is heard, so ready is what it is without one. */
-export function viewHost(report: HostReport, apiVersion: string, readiness: Readiness = READY): HostView {
+/** @param served of the server that answers; whoever answers is heard, so ready is what it is without one. */
+export function viewHost(report: HostReport, apiVersion: string, served: ServedState = JUST_SERVED): HostView {
+  const { readiness, requests } = served;
   return {
     host: report.host,
     api_version: apiVersion,
     readiness: { ready: readiness.ready, reasons: [...readiness.reasons] },
+    requests: { ...requests },
     instances: report.instances,
     shut_off_instances: report.rules.shutOffInstances,
     rules: viewRules(report),

@@ -35,7 +35,6 @@ export class DeadLetters {
   readonly #broker: BrokerConnection;
   readonly #topic: string;
   readonly #logger: RpcLogger;
-  #count = 0;
 
   constructor(broker: BrokerConnection, topic: string, logger: RpcLogger) {
     this.#broker = broker;
@@ -43,14 +42,8 @@ export class DeadLetters {
     this.#logger = logger;
   }
 
-  /** How many were put away, or should have been, since the start. */
-  get count(): number {
-    return this.#count;
-  }
-
   /** Resolves when the broker has it; where that fails it is logged, because its original must not come back for ever. */
   async put(delivery: Delivery, reason: RejectionReason): Promise<void> {
-    this.#count += 1;
     const queue = deadLetterQueue(this.#topic);
     try {
       await this.#broker.declareOnce(`queue ${queue}`, (channel) => declareDeadLetterQueue(channel, this.#topic));

@@ -25,7 +25,7 @@ export { Notifier, type Notification, type NotificationPriority } from './notifi
 export type { PublishOptions } from './publisher.ts';
 export { REQUEST_STEPS } from './request_desk.ts';
 export { MemoryRequestStore, type RequestStore } from './request_store.ts';
-export { RpcServer, type Readiness, type RpcServerOptions } from './server.ts';
+export { RpcServer, type Readiness, type RequestCounts, type RpcServerOptions } from './server.ts';
 export { SqliteRequestStore } from './sqlite_request_store.ts';
 export type { TopologyFlags } from './topology.ts';
 export { describe as describeTransportUrl, parseTransportUrl, type TransportUrl } from './transport_url.ts';

@@ -49,10 +49,16 @@ export class RequestDesk {
   /** Runs under way, by unique id. */
   readonly #underWay = new Map<string, Promise<'acknowledge' | 'hand-back'>>();
   #storeProblem: string | null = null;
+  #unreadable = 0;
 
   constructor(options: RequestDeskOptions) {
     this.#options = options;
     this.#logger = options.logger;
+  }
+
+  /** Messages since the start that could not be read. */
+  get unreadable(): number {
+    return this.#unreadable;
   }
 
   /** Why the store does not keep what it should; null where it does. */
@@ -224,6 +230,7 @@ export class RequestDesk {
 
   async #refuse(rejection: Rejection, delivery: Delivery): Promise<void> {
     const { reason, detail, msgId, replyQueue } = rejection;
+    this.#unreadable += 1;
     const isAnswered = msgId !== undefined && replyQueue !== undefined;
     const { routingKey } = delivery;
     this.#logger.warn('request refused', {

@@ -64,6 +64,15 @@ export interface Readiness {
   reasons: string[];
 }
 
+export interface RequestCounts {
+  /** Taken and not yet acknowledged; those that wait are among them. */
+  taken: number;
+  /** For a place in their lane. */
+  waiting: number;
+  /** That could not be read, since the start. */
+  unreadable: number;
+}
+
 const DEFAULT_PREFETCH = 64;
 const DEFAULT_HOLD_MS = 14 * 60_000;
 const DEFAULT_HEARING_INTERVAL_MS = 10_000;
@@ -138,19 +147,9 @@ export class RpcServer {
     return server;
   }
 
-  /** Requests taken and not yet acknowledged. */
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
-  /** Of these the ones that wait for a place. */
-  get waitingCount(): number {
-    return this.#lanes.waitingCount;
-  }
-
-  /** Messages since the start that could not be read. */
-  get deadLetterCount(): number {
-    return this.#deadLetters?.count ?? 0;
+  get requestCounts(): RequestCounts {
+    const { unreadable } = this.#desk;
+    return { taken: this.#running.size, waiting: this.#lanes.waitingCount, unreadable };
   }
 
   get readiness(): Readiness {

@@ -14,7 +14,10 @@ function apiOf(pools = [64]) {
   const { methods } = apiEndpoint({
     compute: core.compute,
     host: 'cmp1',
-    readiness: () => ({ ready: true, reasons: [] }),
+    served: () => ({
+      readiness: { ready: false, reasons: ['why not'] },
+      requests: { taken: 3, waiting: 2, unreadable: 1 },
+    }),
   });
   const byName: Readonly<Record<string, Handler | Method>> = Object.fromEntries(
     methods instanceof Map ? methods : Object.entries(methods),
@@ -45,7 +48,13 @@ test('API 1.1: create, get, list, host, delete', async () => {
   expect(await call('get_instance', { uuid: UUID })).toEqual(created);
   expect(await call('get_instance', { uuid: UUID.toUpperCase() })).toEqual(created);
   expect(await call('list_instances')).toEqual([created]);
-  expect(await call('get_host')).toMatchObject({ host: 'cmp1', api_version: API_VERSION, instances: 1 });
+  expect(await call('get_host')).toMatchObject({
+    host: 'cmp1',
+    api_version: API_VERSION,
+    instances: 1,
+    readiness: { ready: false, reasons: ['why not'] },
+    requests: { taken: 3, waiting: 2, unreadable: 1 },
+  });
   expect(await call('delete_instance', { uuid: UUID })).toBeNull();
   await expect(call('get_instance', { uuid: UUID })).rejects.toMatchObject({
     className: 'InstanceNotFound',
