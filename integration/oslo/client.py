@@ -2,6 +2,7 @@
 
 In:  {"id": 1, "op": "call"|"cast"|"fanout", "topic": .., "method": .., "args": {}, "server"?: .., "version"?: ..,
       "namespace"?: .., "timeout"?: s, "monitor"?: s, "context"?: {}}
+     "python": {"name": "2**64"} are more arguments, as Python's expressions; "equals": "2**64" compares the result here.
 Out: {"id": 1, "result": ..} or {"id": 1, "error": {"type": .., "exc_type": .., "message": ..}}
 """
 import json
@@ -38,7 +39,10 @@ def run(order):
     )
     send = client.call if order["op"] == "call" else client.cast
     try:
-        result = send(order.get("context", {}), order["method"], **order.get("args", {}))
+        args = order.get("args", {}) | {key: eval(text) for key, text in order.get("python", {}).items()}
+        result = send(order.get("context", {}), order["method"], **args)
+        if "equals" in order:
+            result = repr(result) == repr(eval(order["equals"]))
         say({"id": order["id"], "result": result})
     except Exception as error:
         say({"id": order["id"], "error": {

@@ -38,6 +38,9 @@ class Endpoint:
     def fail(self, context):
         raise NoPages("no hugepages", node=1)
 
+    def odd(self, context):
+        return [float("nan"), float("inf"), -float("inf"), 2**70, "NaN"]
+
     def note(self, context, value):
         say({"event": "cast", "value": value})
 

@@ -45,7 +45,8 @@ export class Calls {
         broken: async () => {
           throw new Error('the password is 1234');
         },
-        unwritable: async () => 1n,
+        big: async () => [2n ** 64n, -(2n ** 63n) - 1n, 2 ** 60],
+        unwritable: async () => Number.NaN,
       },
     },
     { namespace: 'admin', version: '2.0', methods: new Map([['ping', async () => 'pong']]) },
@@ -108,6 +109,11 @@ export class Stage {
     const client = await RpcClient.open(on, { exchange: EXCHANGE, topic, logger: this.logger });
     onTestFinished(() => client.close());
     return client;
+  }
+
+  /** A bare channel for as long as the stage stands. */
+  rawConnectionChannel(): Promise<Channel> {
+    return this.#raw.createChannel();
   }
 
   async rawChannel(): Promise<Channel> {

@@ -21,12 +21,13 @@ const WORDS: Readonly<Record<string, string>> = {
 /** The failure of one attempt in words, without user name or password. */
 export function explainConnectFailure(error: unknown, virtualHost: string): string {
   const text = reasonOf(error);
-  if (/ACCESS_REFUSED|ACCESS-REFUSED/.test(text)) {
+  if (/ACCESS.REFUSED/.test(text)) {
     return 'the broker refuses the user name, the password or the way of login (403 ACCESS_REFUSED)';
   }
-  if (/NOT_ALLOWED.*not found/s.test(text)) return `there is no virtual host ${virtualHost} on it (530 NOT_ALLOWED)`;
-  if (/NOT_ALLOWED|NOT-ALLOWED/.test(text))
-    return `this user may not use virtual host ${virtualHost} (530 NOT_ALLOWED)`;
+  // amqplib 2.3 keeps the broker's reason for a refused connection.open to itself: 530, for either.
+  if (/NOT.ALLOWED|Expected ConnectionOpenOk; got <ConnectionClose/.test(text)) {
+    return `the broker refuses virtual host ${virtualHost}: it does not exist, or this user may not use it`;
+  }
   // RabbitMQ closes the socket, with no word, on what it does not take; so does whatever is not a broker.
   if (/Socket closed abruptly during opening handshake/.test(text)) {
     return 'the connection was closed during the handshake: not AMQP 0-9-1, a TLS port without ssl=true, or a login refused';

@@ -52,9 +52,10 @@ test.each([
   [new Error('Handshake terminated by server: 403 (ACCESS-REFUSED) with message "user \'hush\'"'), 'password'],
   [
     new Error('Handshake terminated by server: 530 (NOT_ALLOWED) with message "vhost v not found"'),
-    'no virtual host v',
+    'refuses virtual host v',
   ],
   [new Error("530 (NOT-ALLOWED) with message \"access to vhost 'v' refused for user 'hush'\""), 'may not use'],
+  [new Error('Expected ConnectionOpenOk; got <ConnectionClose channel:0>'), 'refuses virtual host v'],
   [Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'nothing listens'],
   [new AggregateError([Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })]), 'nothing listens'],
   [Object.assign(new Error('self-signed'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }), 'rpc.tls_ca_file'],
