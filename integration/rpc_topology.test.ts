@@ -255,6 +255,22 @@ describe('quorum queues for what is transient (newer oslo.messaging)', () => {
     for (const queue of fanout) expect(queue).toMatchObject({ durable: true, auto_delete: false, arguments: args });
   });
 
+  test('our fanout casts go through it', async () => {
+    const calls = new Calls();
+    const options = {
+      exchange: 'x-transient',
+      topic: 'transient-4',
+      server: 'ours',
+      endpoints: calls.endpoints,
+      flags,
+    };
+    const server = await RpcServer.start(stage.broker, { ...options, logger: stage.logger });
+    onTestFinished(() => server.stop(1_000));
+    const ours = await ourClient('x-transient', 'transient-4', flags);
+    await ours.fanoutCast('echo', { value: 4 });
+    await expect.poll(() => calls.seen.length).toBe(1);
+  });
+
   test('what a caller of newer oslo declares for its replies gets them', async () => {
     await ourServer('x-transient', 'transient-3', flags);
     const channel = await stage.rawChannel();

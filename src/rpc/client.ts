@@ -113,10 +113,11 @@ export class RpcClient {
     args: Record<string, unknown>,
     options: Omit<CastOptions, 'server' | 'mandatory'> = {},
   ): Promise<void> {
-    const { topic } = this.#options;
+    const { topic, flags } = this.#options;
     const body = this.#encode(method, args, options, null, null);
     // Each time: the broker deletes this exchange together with the last server's queue.
-    await this.#broker.declare(`exchange ${fanoutExchange(topic)}`, (channel) => declareFanoutExchange(channel, topic));
+    const declare = (channel: Channel): Promise<void> => declareFanoutExchange(channel, topic, flags);
+    await this.#broker.declare(`exchange ${fanoutExchange(topic)}`, declare);
     await this.#broker.publish(fanoutExchange(topic), '', body);
   }
 
