@@ -22,19 +22,21 @@ export interface SqliteRequestStoreOptions {
 }
 
 const PRUNE_EVERY = 256;
+/** More than come in between, so that a file that was left full gets smaller. */
+const PRUNE_AT_ONCE = 4 * PRUNE_EVERY;
 
-// Version 1. STRICT, so that a bug here is an error here.
+// Version 1. STRICT, so that a bug here is an error here. `number` is the order in which requests came, and so the order
+// in which they go.
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS requests (
-    unique_id TEXT PRIMARY KEY,
+    number    INTEGER PRIMARY KEY,
+    unique_id TEXT NOT NULL UNIQUE,
     method    TEXT NOT NULL,
     begun_ms  INTEGER NOT NULL,
-    ended_ms  INTEGER,
     outcome   TEXT
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS requests_by_end ON requests (ended_ms);
   CREATE TABLE IF NOT EXISTS accepted (
     unique_id  TEXT PRIMARY KEY,
     body       BLOB NOT NULL,
@@ -44,14 +46,14 @@ const SCHEMA = `
 `;
 
 interface Statements {
-  find: StatementSync;
   begin: StatementSync;
+  find: StatementSync;
   end: StatementSync;
   accept: StatementSync;
   accepted: StatementSync;
   unaccept: StatementSync;
-  expire: StatementSync;
-  overflow: StatementSync;
+  count: StatementSync;
+  prune: StatementSync;
 }
 
 /** Requests in a SQLite file; one process at a time. */
@@ -61,12 +63,15 @@ export class SqliteRequestStore implements RequestStore {
   readonly #statements: Statements;
   /** The transaction that is open, until the end of this turn. */
   #turn: PromiseWithResolvers<void> | null = null;
+  /** Of those whose body is kept too. */
+  readonly #acceptedIds = new Set<string>();
   #untilPrune = 0;
 
   private constructor(options: SqliteRequestStoreOptions, database: DatabaseSync) {
     this.#options = options;
     this.#database = database;
     this.#statements = statementsOf(database);
+    for (const { uniqueId } of this.accepted()) this.#acceptedIds.add(uniqueId);
   }
 
   /**
@@ -96,13 +101,11 @@ export class SqliteRequestStore implements RequestStore {
   begin(uniqueId: string, method: string): Promise<Known> {
     return this.#committed((): Known => {
       const { find, begin } = this.#statements;
-      const row = find.get(uniqueId);
-      if (row === undefined) {
-        begin.run(uniqueId, method, Date.now());
+      if (begin.run(uniqueId, method, Date.now()).changes === 1) {
         this.#prune();
         return { state: 'new' };
       }
-      const outcome = row['outcome'];
+      const outcome = find.get(uniqueId)?.['outcome'];
       return typeof outcome === 'string' ? { state: 'ended', outcome: outcomeOf(outcome) } : { state: 'begun' };
     });
   }
@@ -110,14 +113,15 @@ export class SqliteRequestStore implements RequestStore {
   end(uniqueId: string, outcome: string): Promise<void> {
     return this.#committed(() => {
       const { end, unaccept } = this.#statements;
-      end.run(Date.now(), outcome, uniqueId);
-      unaccept.run(uniqueId);
+      end.run(outcome, uniqueId);
+      if (this.#acceptedIds.delete(uniqueId)) unaccept.run(uniqueId);
     });
   }
 
   accept({ uniqueId, body, properties }: AcceptedRequest): Promise<boolean> {
     return this.#committed(() => {
       this.#statements.accept.run(uniqueId, body, JSON.stringify(properties));
+      this.#acceptedIds.add(uniqueId);
       return true;
     });
   }
@@ -167,8 +171,9 @@ export class SqliteRequestStore implements RequestStore {
     if (this.#untilPrune > 0) return;
     this.#untilPrune = PRUNE_EVERY;
     const { keepMs, limit } = this.#options;
-    this.#statements.expire.run(Date.now() - keepMs, Date.now() - keepMs);
-    this.#statements.overflow.run(limit);
+    const { count, prune } = this.#statements;
+    const tooMany = Math.max(0, Number(count.get()?.['count'] ?? 0) - limit);
+    prune.run(PRUNE_AT_ONCE, Date.now() - keepMs, tooMany);
   }
 }
 
@@ -185,21 +190,25 @@ function opened(path: string): DatabaseSync {
 
 function statementsOf(database: DatabaseSync): Statements {
   return {
+    begin: database.prepare(
+      'INSERT INTO requests (unique_id, method, begun_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
     find: database.prepare('SELECT outcome FROM requests WHERE unique_id = ?'),
-    begin: database.prepare('INSERT INTO requests (unique_id, method, begun_ms) VALUES (?, ?, ?)'),
-    end: database.prepare('UPDATE requests SET ended_ms = ?, outcome = ? WHERE unique_id = ?'),
+    end: database.prepare('UPDATE requests SET outcome = ? WHERE unique_id = ?'),
     accept: database.prepare('INSERT OR REPLACE INTO accepted (unique_id, body, properties) VALUES (?, ?, ?)'),
     accepted: database.prepare('SELECT unique_id, body, properties FROM accepted ORDER BY rowid'),
     unaccept: database.prepare('DELETE FROM accepted WHERE unique_id = ?'),
-    // One that was begun and never ended was never delivered again either.
-    expire: database.prepare(
-      `DELETE FROM requests WHERE (ended_ms < ? OR (ended_ms IS NULL AND begun_ms < ?))
-         AND unique_id NOT IN (SELECT unique_id FROM accepted)`,
-    ),
-    overflow: database.prepare(
-      `DELETE FROM requests WHERE unique_id IN (
-         SELECT unique_id FROM requests WHERE ended_ms IS NOT NULL ORDER BY ended_ms
-         LIMIT max(0, (SELECT count(*) FROM requests) - ?))`,
+    count: database.prepare('SELECT count(*) AS count FROM requests'),
+    // Of the oldest: those past their time, ended or not (what never ended was never delivered again either), and those
+    // beyond the limit that have ended. One whose body is kept stays.
+    prune: database.prepare(
+      `DELETE FROM requests WHERE number IN (
+         SELECT number FROM (
+           SELECT number, unique_id, begun_ms, outcome, row_number() OVER () AS place
+           FROM (SELECT * FROM requests ORDER BY number LIMIT ?)
+         )
+         WHERE (begun_ms < ? OR (place <= ? AND outcome IS NOT NULL))
+           AND unique_id NOT IN (SELECT unique_id FROM accepted))`,
     ),
   };
 }

@@ -81,7 +81,6 @@ class RpcBench {
     const served = await Served.of(kind, place, this.#storePath(place));
     const answered = what === 'call' ? await this.#counted(replies, count) : null;
     served.start();
-    // From the first one on: how fast a server starts is another question.
     const spanMs = answered === null ? (await this.#doneBy(served, count)).spanMs : await answered.spanMs;
     const { cpuMs } = await served.report();
     await served.end();

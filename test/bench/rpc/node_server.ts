@@ -21,7 +21,7 @@ const logger = createWinston({
 });
 
 let done = 0;
-let firstMs = 0;
+let startedMs = 0;
 let lastMs = 0;
 const work: Method = {
   readOnly: storePath === '-',
@@ -29,7 +29,6 @@ const work: Method = {
     const { uuid } = parseArgs(createInstanceArgs, method, args);
     logger.info('instance runs', { instance: uuid, requestId });
     lastMs = performance.now();
-    firstMs ||= lastMs;
     done += 1;
     return { uuid, placement: [{ node: 0, pages: 64 }] };
   },
@@ -44,6 +43,7 @@ let cpuBefore = process.cpuUsage();
 for await (const order of createInterface({ input: process.stdin })) {
   if (order === 'start') {
     cpuBefore = process.cpuUsage();
+    startedMs = performance.now();
     await RpcServer.start(broker, {
       exchange,
       topic,
@@ -55,7 +55,7 @@ for await (const order of createInterface({ input: process.stdin })) {
   } else {
     const { user, system } = process.cpuUsage(cpuBefore);
     const rssKib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-    const report = { done, spanMs: lastMs - firstMs, cpuMs: (user + system) / 1000, rssMib: rssKib / 1024 };
+    const report = { done, spanMs: lastMs - startedMs, cpuMs: (user + system) / 1000, rssMib: rssKib / 1024 };
     process.stdout.write(`${JSON.stringify(report)}\n`);
   }
 }

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 
 export type Report = {
   readonly done: number;
-  /** From the first request at work to the last. */
+  /** From the order to serve until the last request was at work: a server may take in all before it begins. */
   readonly spanMs: number;
   /** Of the process since it serves. */
   readonly cpuMs: number;
