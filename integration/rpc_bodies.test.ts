@@ -218,6 +218,17 @@ describe('numbers of Python', () => {
   });
   afterAll(() => oslo.stop());
 
+  test('a caller of oslo.messaging is told that its request is too large', async () => {
+    const asked = await stage.python.ask({
+      op: 'call',
+      topic: TOPIC,
+      method: 'echo',
+      python: { value: '"é" * 200000' },
+    });
+    expect(asked['error']).toMatchObject({ exc_type: 'InternalError', message: expect.stringContaining('too-large') });
+    await expectServing();
+  });
+
   // The expression is Python's: JSON lines would be rounded on the way there.
   test.each([
     ['float("nan")', 'not-finite: a number is neither finite nor JSON (NaN)'],

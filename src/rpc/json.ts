@@ -33,8 +33,9 @@ export interface ParsedJson {
 
 type Fields = Record<string, unknown>;
 
-// A cheap look at the text: all that may be an integer beyond 2^53 or a float beyond 1.8e308.
-const MAY_BE_ODD = /\d{16}|\d[eE]\+?\d{3}/;
+// A cheap look at the text: all that may be an integer beyond 2^53 or a float beyond 1.8e308. Hex ids are not taken for
+// numbers, or most messages would go the slow way.
+const MAY_BE_ODD = /(?:^|[\s:,[])-?(?:\d{16}|\d[\d.]*[eE]\+?\d{3})/;
 const BIGGEST_EXACT = 2n ** 53n;
 // Python's own limit (sys.int_info.default_max_str_digits): it refuses longer ones.
 const MAX_DIGITS = 4_300;
