@@ -109,7 +109,10 @@ export class RequestDesk {
     }
 
     const wish = { lane: resolution.method.lane, patienceMs: delivery.patienceMs, longestMs: this.#options.holdMs };
-    const end = await this.#options.lanes.run(wish, () => this.#work(resolution.method, request, delivery));
+    // From here on, so that a caller that listens for signs of life bears the wait for a place too.
+    const stopHeartbeats = this.#heartbeats(request);
+    const work = () => this.#work(resolution.method, request, delivery, stopHeartbeats);
+    const end = await this.#options.lanes.run(wish, work).finally(stopHeartbeats);
     if (end === 'done') return 'acknowledge';
     if (end === 'expired') {
       // Its caller has given up and would not know of what is done now.
@@ -120,20 +123,24 @@ export class RequestDesk {
     return 'hand-back';
   }
 
-  async #work(method: Method, request: RequestMessage, delivery: Delivery): Promise<void> {
+  #heartbeats(request: RequestMessage): () => void {
+    const to = returnAddress(request);
+    return to === null ? () => {} : this.#options.replies.heartbeats(to, request.monitorTimeoutSeconds);
+  }
+
+  async #work(method: Method, request: RequestMessage, delivery: Delivery, stopHeartbeats: () => void): Promise<void> {
     told('taken', request);
     // Of what changes nothing there is nothing to keep.
     const keptId = method.readOnly === true ? null : request.uniqueId;
     const known = keptId === null ? { state: 'new' as const } : await this.#begin(keptId, request.method);
     if (known.state === 'ended') {
       this.#logger.info('duplicate request', { method: request.method, redelivered: delivery.redelivered });
+      stopHeartbeats();
       await this.#answer(request, known.outcome);
       return;
     }
     told('begun', request);
     const stopHolding = this.#holdFor(keptId, delivery);
-    const to = returnAddress(request);
-    const stopHeartbeats = to ? this.#options.replies.heartbeats(to, request.monitorTimeoutSeconds) : () => {};
     let outcome: Outcome;
     try {
       outcome = await this.#run(method, request, known.state === 'begun');

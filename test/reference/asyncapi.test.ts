@@ -100,7 +100,10 @@ test('every method of the API and every class of error is in it, and no other', 
   const { methods } = apiEndpoint({
     compute: coreOf([]).compute,
     host: 'cmp1',
-    readiness: () => ({ ready: true, reasons: [] }),
+    served: () => ({
+      readiness: { ready: true, reasons: [] },
+      requests: { taken: 0, waiting: 0, unreadable: 0 },
+    }),
   });
   const served = methods instanceof Map ? [...methods.keys()] : Object.keys(methods);
   expect(new Set(METHODS.map(({ name }) => name))).toEqual(new Set(served));
@@ -250,7 +253,7 @@ describe('messages of the agent fit the document', () => {
     const kinds = ['create.start', 'create.end', 'create.error', 'delete.start', 'delete.end'];
     expect(new Set(events.map(({ kind }) => kind))).toEqual(new Set(kinds));
     for (const event of events) {
-      const { eventType, priority, payload } = lifecycleNotification(event, 'cmp1');
+      const { eventType, priority, payload } = lifecycleNotification(event, 'cmp1', '2026-11-01T00:00:00.000Z');
       expect(problemsOf(eventType, notificationBody(eventType, priority, payload))).toEqual([]);
     }
   });
@@ -276,11 +279,11 @@ describe('messages of the agent fit the document', () => {
 const sealed = (inner: unknown) => JSON.stringify({ 'oslo.version': '2.0', 'oslo.message': JSON.stringify(inner) });
 
 test.each([
-  ...['create.start', 'create.end', 'create.error', 'delete.start', 'delete.end'].map((kind) => [
+  ...['create.start', 'create.end', 'create.error', 'delete.start', 'delete.end', 'update', 'exists'].map((kind) => [
     `compute.instance.${kind}`,
-    `test/notifications/${kind}.json`,
+    `test/vectors/metering/nova.unversioned.compute.instance.${kind}.json`,
   ]),
-  ['telemetry.polling', 'test/metering/telemetry.polling.memory.usage.json'],
+  ['telemetry.polling', 'test/vectors/metering/telemetry.polling.memory.usage.json'],
 ])('%s as Nova and Ceilometer send it fits, too', (name = '', path = '') => {
   expect(problemsOf(name, sealed(JSON.parse(file(path)).inner_message))).toEqual([]);
 });
@@ -307,7 +310,10 @@ test.each([
 });
 
 test('a field that the document does not name is found out, and is no error to a reader', () => {
-  const [name, payload] = ['compute.instance.delete.end', JSON.parse(file('test/notifications/delete.end.json'))];
+  const [name, payload] = [
+    'compute.instance.delete.end',
+    JSON.parse(file('test/vectors/metering/nova.unversioned.compute.instance.delete.end.json')),
+  ];
   const body = sealed({ ...payload.inner_message, payload: { ...payload.inner_message.payload, surprise: 1 } });
   expect(asRead.problems(name, body)).toEqual([]);
   expect(asWritten.problems(name, body)).toEqual(

@@ -22,6 +22,8 @@ function deskOf(
   over: { store?: RequestStore; holdMs?: number } = {},
 ) {
   const answers: { to: ReturnAddress; outcome: Outcome }[] = [];
+  /** Signs of life and answers, in their order. */
+  const beating: string[] = [];
   const deadLetters: string[] = [];
   const logger = quietLog();
   const desk = new RequestDesk({
@@ -29,8 +31,14 @@ function deskOf(
     lanes: new WorkLanes({ build: 1 }),
     store: over.store ?? new MemoryRequestStore(100),
     replies: {
-      send: async (to, outcome) => void answers.push({ to, outcome }),
-      heartbeats: () => () => {},
+      send: async (to, outcome) => {
+        answers.push({ to, outcome });
+        beating.push(`${to.msgId} answered`);
+      },
+      heartbeats: ({ msgId }) => {
+        beating.push(`${msgId} begins`);
+        return () => beating.includes(`${msgId} ends`) || beating.push(`${msgId} ends`);
+      },
     },
     deadLetters: { put: async (_delivery, reason) => void deadLetters.push(reason) },
     holdMs: over.holdMs ?? 60_000,
@@ -39,7 +47,7 @@ function deskOf(
     logger,
     signal: new AbortController().signal,
   });
-  return { desk, answers, deadLetters, logger };
+  return { desk, answers, beating, deadLetters, logger };
 }
 
 /** A request as the broker delivers it; `fate` tells what the broker was told. */
@@ -206,6 +214,22 @@ describe('places', () => {
     expect(answers.map(({ to }) => to.msgId)).toEqual(['m-3']);
     gate.resolve();
     await one;
+  });
+
+  test('a caller that listens for signs of life hears them while it waits for a place, and none after its answer', async () => {
+    const gate = Promise.withResolvers<void>();
+    const build: Method = { lane: 'build', handler: () => gate.promise };
+    const { desk, beating } = deskOf({ build });
+    const ends = ['1', '2'].map((uniqueId) => desk.take(delivered('build', { uniqueId }).delivery));
+    await sleep(5);
+    expect(beating).toEqual(['m-1 begins', 'm-2 begins']);
+    gate.resolve();
+    await Promise.all(ends);
+    // The same request again: from what was kept.
+    await desk.take(delivered('build', { uniqueId: '1' }).delivery);
+    const own = (msgId: string) => beating.filter((line) => line.startsWith(msgId));
+    expect(own('m-1').slice(0, 3)).toEqual(['m-1 begins', 'm-1 ends', 'm-1 answered']);
+    expect(own('m-2')).toEqual(['m-2 begins', 'm-2 ends', 'm-2 answered']);
   });
 
   test('what waits too long for the broker is handed back, and is new when it comes again', async () => {
