@@ -32,7 +32,7 @@ export interface BrokerOptions {
   heartbeatSeconds?: number;
   /** For one attempt to connect to one host. Default 10,000. */
   connectTimeoutMs?: number;
-  /** Attempts after the first, over all hosts, before `open` gives up; once connected it never does. Default 10. */
+  /** Attempts after the first before `open` gives up, each host once at least; once connected it never does. Default 10. */
   initialRetries?: number;
   /** How long `open` tries instead, however often; 0: for ever. */
   startTimeoutMs?: number;
@@ -260,7 +260,9 @@ async function recoveringModel(
       initialDelay: firstDelayMs,
       maxDelay: Math.max(firstDelayMs, url.options.maxDelayMs ?? MAX_DELAY_MS),
       initialMaxRetries:
-        options.startTimeoutMs === undefined ? (options.initialRetries ?? DEFAULT_INITIAL_RETRIES) : Infinity,
+        options.startTimeoutMs === undefined
+          ? Math.max(options.initialRetries ?? DEFAULT_INITIAL_RETRIES, url.hosts.length - 1)
+          : Infinity,
       // Listeners first: the first attempt's events are wanted too.
       waitForConnect: false,
       setup: proveAlive,
