@@ -32,7 +32,7 @@ export interface BrokerOptions {
   heartbeatSeconds?: number;
   /** For one attempt to connect to one host. Default 10,000. */
   connectTimeoutMs?: number;
-  /** Attempts after the first before `open` gives up, each host once at least; once connected it never does. Default 10. */
+  /** Attempts after the first before `open` gives up, each host once at least. Default 10. */
   initialRetries?: number;
   /** How long `open` tries instead, however often; 0: for ever. */
   startTimeoutMs?: number;

@@ -52,7 +52,7 @@ export function explainRefusal(text: string): string {
         : 'delete the exchange once nobody uses it';
     return (
       `${titleOf(found)} exists with ${flagText(flag, existing)}, and ${flagText(flag, wanted)} is wanted: ` +
-      `${settingFor(flag, existing)}, or ${deletion}`
+      `${settingFor(found)}, or ${deletion}`
     );
   }
   const locked = /RESOURCE_LOCKED.*locked queue '(.*?)' in vhost/s.exec(text);
@@ -78,7 +78,10 @@ function valueOf(text: string): string {
 }
 
 /** Which of our settings makes the two agree, by the flag that differs. */
-function settingFor(flag: string, existing: string): string {
+function settingFor({ name, flag, existing }: Inequivalence): string {
+  if (/_fanout(_|$)/.test(name) && (flag === 'durable' || flag === 'x-queue-type')) {
+    return `set rpc.transient_queues to ${existing === 'true' || existing === 'quorum' ? 'quorum' : 'classic'}`;
+  }
   switch (flag) {
     case 'durable':
       return existing === 'true'

@@ -32,6 +32,11 @@ test.each<[string, object, string]>([
     { flag: 'type', existing: 'fanout', wanted: 'topic' },
     'use another name (rpc.exchange, rpc.topic)',
   ],
+  [
+    "inequivalent arg 'durable' for exchange 'compute_fanout' in vhost '/': received 'false' but current is 'true'",
+    { kind: 'exchange', name: 'compute_fanout' },
+    'set rpc.transient_queues to quorum, or delete the exchange',
+  ],
 ])('%s', (text, found, words) => {
   expect(readInequivalence(said(text))).toMatchObject(found);
   expect(explainRefusal(said(text))).toContain(words);
