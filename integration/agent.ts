@@ -80,6 +80,7 @@ export class AgentStage {
       'rpc.transport_url': this.api.url(this.vhost),
       'instances.path': join(this.#folder, 'instances'),
       'rpc.journal_path': join(this.#folder, 'requests.sqlite'),
+      'spool.path': join(this.#folder, 'spool.sqlite'),
       'instances.domain_prefix': this.domainPrefix,
       'images.path': TINY_IMAGES_PATH,
       'libvirt.virt_type': inject('virtType'),

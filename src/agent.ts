@@ -9,26 +9,29 @@ import { ruleProblem, type AdmissionRules } from './admission/rules.ts';
 import { API_VERSION, apiEndpoint, BUILD_LANE } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
 import type { ServedState } from './api/views.ts';
-import type { EventSink, InstanceEvent } from './compute/events.ts';
 import { ComputeManager } from './compute/manager.ts';
 import { LibvirtDriver } from './hypervisor/libvirt_driver.ts';
 import type { Logger } from './log.ts';
 import { Meter } from './metering/meter.ts';
-import { lifecycleNotification } from './notifications/lifecycle.ts';
-import { Outbox } from './notifications/outbox.ts';
+import { Audit } from './notifications/audit.ts';
+import { Teller } from './notifications/teller.ts';
 import {
   BrokerConnection,
   BrokerUnavailableError,
   MemoryRequestStore,
   Notifier,
   RpcServer,
+  safeContext,
   SqliteRequestStore,
+  type Readiness,
   type RequestStore,
 } from './rpc/index.ts';
 import { brokerOptions, prefetchOf, topologyFlags } from './settings/broker_options.ts';
 import { expand, parseCpuRanges } from './numa/cpu_set.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
+import { Spool } from './spool/spool.ts';
+import { IN_MEMORY, SpoolFile } from './spool/spool_file.ts';
 import { UndoStack } from './undo.ts';
 import { kibFromMib } from './units.ts';
 
@@ -36,11 +39,11 @@ export type Agent = { stop(): Promise<void> };
 
 /** Requests that are known at most. */
 const REQUEST_BOUND = 100_000;
-/** Events that wait for the broker at most; beyond, the oldest go. */
-const OUTBOX_BOUND = 10_000;
-const OUTBOX_RETRY_MS = 1_000;
-/** How long a stopping agent tries to get rid of them. */
-const OUTBOX_DRAIN_MS = 5_000;
+/** Of each kind, while the disk takes nothing. */
+const SPOOL_MEMORY = { messages: 10_000, bytes: 64 * 1024 ** 2 };
+const SPOOL_RETRY_MS = 1_000;
+/** How long a stopping agent tries to get rid of what waits. */
+const SPOOL_DRAIN_MS = 5_000;
 
 /**
  * Starts the agent; resolves when it takes requests.
@@ -73,8 +76,13 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
     const lock = await lockSetting(`instances.${setting}`, settings.instances[setting]);
     taken.push('lock', () => lock.release());
   }
-  if (settings.rpc.journal_path !== '') {
-    const lock = await lockSetting('rpc.journal_path', settings.rpc.journal_path);
+  const files = [
+    ['rpc.journal_path', settings.rpc.journal_path],
+    ['spool.path', settings.spool.path],
+  ] as const;
+  for (const [setting, path] of files) {
+    if (path === '') continue;
+    const lock = await lockSetting(setting, path);
     taken.push('lock', () => lock.release());
   }
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
@@ -90,20 +98,24 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   const flags = topologyFlags(settings);
   const { driver: format, declare_queues: declaresQueues } = settings.notifications;
   const notifier = new Notifier(broker, { flags, format, declaresQueues });
-  const outbox = outboxOf(settings, notifier, log);
-  taken.push('notifications', () => outbox.drained(OUTBOX_DRAIN_MS));
-  const meter = meterOf(settings, driver, notifier, log);
+  const spool = spoolOf(settings, notifier, log);
+  taken.push('spool', () => spool.stop(SPOOL_DRAIN_MS));
+  spool.start();
+  const teller = tellerOf(settings, notifier, spool, log);
+  const meter = meterOf(settings, driver, notifier, spool, log);
   taken.push('metering', () => meter.stop());
-  const compute = computeOf(settings, driver, log, (event) => {
-    if (settings.notifications.enabled) outbox.post(event);
-    if (event.kind === 'create.end') meter.watch(event.instance.uuid);
-    if (event.kind === 'delete.start') meter.unwatch(event.instance.uuid);
-  });
+  const compute = computeOf(settings, driver, log, teller, meter);
   taken.push('compute', () => compute.stop());
-  driver.onLifecycle(({ uuid, event }) => log.debug('domain event', { instance: uuid, event }));
+  driver.onLifecycle(({ uuid, event }) => {
+    log.debug('domain event', { instance: uuid, event });
+    if (settings.notifications.state_changes) void compute.noticeLifecycle(uuid);
+  });
 
   await compute.recover();
   if (settings.metering.enabled) meter.start();
+  const audit = auditOf(settings, driver, teller, log);
+  audit?.start();
+  taken.push('audit', () => audit?.stop());
   const store = requestStore(settings, log);
   taken.push('journal', () => store.close());
   // The server answers for the endpoint that it serves.
@@ -129,8 +141,16 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
     flags,
     logger: log,
   });
-  served.now = () => ({ readiness: server.readiness, requests: server.requestCounts });
+  served.now = () => ({
+    readiness: withProblems(server.readiness, spool.problems),
+    requests: server.requestCounts,
+  });
   taken.push('requests', () => server.stop(settings.rpc.stop_timeout_ms));
+}
+
+function withProblems({ reasons: given }: Readiness, problems: readonly string[]): Readiness {
+  const reasons = [...given, ...problems];
+  return { ready: reasons.length === 0, reasons };
 }
 
 function requestStore({ rpc }: Settings, log: Logger): RequestStore {
@@ -143,7 +163,25 @@ function requestStore({ rpc }: Settings, log: Logger): RequestStore {
   }
 }
 
-function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, log: Logger): Meter {
+function spoolOf({ spool }: Settings, notifier: Notifier, log: Logger): Spool {
+  const { path, max_messages: messages, max_bytes: bytes } = spool;
+  try {
+    return new Spool({
+      openFile: () => SpoolFile.open(path === '' ? IN_MEMORY : path, log),
+      deliver: (message) => notifier.deliver(message),
+      isAbsence: (error) => error instanceof BrokerUnavailableError,
+      bound: { messages, bytes },
+      memoryBound: SPOOL_MEMORY,
+      retryDelayMs: SPOOL_RETRY_MS,
+      isDurable: path !== '',
+      log,
+    });
+  } catch (error) {
+    throw new SettingsError(`spool.path: cannot open ${path}: ${String(error)}`, { cause: error });
+  }
+}
+
+function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, spool: Spool, log: Logger): Meter {
   const { metering, host } = settings;
   return new Meter({
     host,
@@ -152,38 +190,55 @@ function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, 
     balloonPeriodMs: metering.balloon_period_ms,
     periodMs: metering.period_ms,
     readStatistics: (uuids) => driver.getStatistics(uuids),
-    publish: (samples) =>
-      notifier.notify({
+    publish: async (samples) => {
+      const prepared = notifier.prepare({
         exchange: metering.exchange,
         topic: metering.topic,
         publisherId: metering.publisher_id,
         eventType: 'telemetry.polling',
         priority: 'sample',
         payload: { samples },
-      }),
+      });
+      spool.post([{ ...prepared, lane: 'samples', about: { samples: samples.length, at: samples[0]?.['timestamp'] } }]);
+    },
     log,
   });
 }
 
-function outboxOf({ notifications, host }: Settings, notifier: Notifier, log: Logger): Outbox<InstanceEvent> {
-  return new Outbox<InstanceEvent>({
-    bound: OUTBOX_BOUND,
-    retryDelayMs: OUTBOX_RETRY_MS,
-    isPassing: (error) => error instanceof BrokerUnavailableError,
+function tellerOf({ notifications, instances, host }: Settings, notifier: Notifier, spool: Spool, log: Logger): Teller {
+  const { enabled, format, exchange, topic, versioned_topic, audit_period } = notifications;
+  const formats = format === 'both' ? (['unversioned', 'versioned'] as const) : [format];
+  return new Teller({
+    host,
+    domainPrefix: instances.domain_prefix,
+    formats: enabled ? formats : [],
+    auditUnit: audit_period === 'off' ? 'month' : audit_period,
+    prepare: (message) =>
+      notifier.prepare({ ...message, exchange, topic: message.format === 'versioned' ? versioned_topic : topic }),
+    safeContext,
+    spool,
     log,
-    describe: (event) => ({ instance: event.instance.uuid, event: event.kind }),
-    send: (event) =>
-      notifier.notify({
-        exchange: notifications.exchange,
-        topic: notifications.topic,
-        publisherId: `compute.${host}`,
-        context: event.context.attributes,
-        ...lifecycleNotification(event, host),
-      }),
   });
 }
 
-function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit: EventSink): ComputeManager {
+function auditOf({ notifications }: Settings, driver: LibvirtDriver, teller: Teller, log: Logger): Audit | undefined {
+  if (!notifications.enabled || notifications.audit_period === 'off') return undefined;
+  return new Audit({
+    unit: notifications.audit_period,
+    listGuests: () => driver.listGuests(),
+    told: () => teller.auditedUntil,
+    tell: (events, until) => teller.tellAudit(events, until),
+    log,
+  });
+}
+
+function computeOf(
+  settings: Settings,
+  driver: LibvirtDriver,
+  log: Logger,
+  teller: Teller,
+  meter: Meter,
+): ComputeManager {
   const { admission } = settings;
   const rules = admissionRules(settings);
   const ledger = new ClaimLedger();
@@ -198,7 +253,12 @@ function computeOf(settings: Settings, driver: LibvirtDriver, log: Logger, emit:
     gate,
     ledger,
     rules,
-    emit,
+    emit: (event) => {
+      teller.tell(event);
+      if (event.kind === 'create.end') meter.watch(event.instance.uuid);
+      if (event.kind === 'delete.start') meter.unwatch(event.instance.uuid);
+    },
+    intents: teller,
     log,
     host: settings.host,
     imagesPath: settings.images.path,

@@ -10,6 +10,16 @@ import type { Instance } from './instance.ts';
 /** Power states, in Ceilometer's words. */
 export type PowerState = 'running' | 'paused' | 'shutdown' | 'suspended' | 'crashed' | 'pending';
 
+/** Nova's vm_state of a guest in that power state. */
+export const VM_STATE = {
+  running: 'active',
+  paused: 'paused',
+  shutdown: 'stopped',
+  suspended: 'suspended',
+  crashed: 'error',
+  pending: 'building',
+} as const satisfies Readonly<Record<PowerState, string>>;
+
 export type GuestInfo = {
   readonly instance: Instance;
   readonly powerState: PowerState;

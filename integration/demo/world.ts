@@ -45,6 +45,7 @@ export class DemoWorld {
       'instances.domain_prefix': 'hugenode-demo-',
       'instances.path': INSTANCES_PATH,
       'rpc.journal_path': join(dirname(INSTANCES_PATH), 'requests.sqlite'),
+      'spool.path': join(dirname(INSTANCES_PATH), 'spool.sqlite'),
       'log.level': 'debug',
     };
     this.#undo.push('folder', () => rm(dirname(INSTANCES_PATH), { recursive: true, force: true }));

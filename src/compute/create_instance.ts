@@ -13,7 +13,7 @@ import type { GuestTuning, Instance, InstanceRequest } from '../instance.ts';
 import { UndoStack } from '../undo.ts';
 import type { ComputeDriver, GuestInfo } from '../compute_driver.ts';
 import { ComputeError, type ErrorClass } from '../errors.ts';
-import type { EventSink, InstanceMoment, RequestContext } from './events.ts';
+import type { EventSink, InstanceMoment, Intents, RequestContext } from './events.ts';
 import { Phases } from './phases.ts';
 import { placementRequestOf } from './placement_request.ts';
 import { holdingsMismatch } from './verify.ts';
@@ -23,6 +23,7 @@ export type CreateInstanceDeps = {
   readonly gate: AdmissionGate;
   readonly ledger: ClaimLedger;
   readonly emit: EventSink;
+  readonly intents: Intents;
   readonly log: Logger;
   readonly imagesPath: string;
   readonly defaultPageSize: string;
@@ -52,7 +53,7 @@ export async function createInstance(
   deps.emit({ kind: 'create.start', ...moment });
   const undo = new UndoStack();
   try {
-    const info = await build(deps, { request, placementRequest, createdAt: moment.createdAt, undo, log, phases });
+    const info = await build(deps, { request, placementRequest, moment, undo, log, phases });
     undo.forget();
     deps.emit({ kind: 'create.end', ...moment, launchedAt: info.instance.launchedAt });
     log.info('instance runs', { placement: info.instance.placement, phases_ms: phases.ms });
@@ -76,7 +77,7 @@ export async function createInstance(
 type BuildJob = {
   readonly request: InstanceRequest;
   readonly placementRequest: PlacementRequest;
-  readonly createdAt: string;
+  readonly moment: InstanceMoment;
   readonly undo: UndoStack;
   readonly log: Logger;
   readonly phases: Phases;
@@ -96,7 +97,7 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
     ...request,
     placement: admission.placement,
     tuning: tuningOf(job.placementRequest),
-    createdAt: job.createdAt,
+    createdAt: job.moment.createdAt,
     launchedAt: null,
   };
   log.debug('claimed', { placement: instance.placement });
@@ -112,7 +113,10 @@ async function build(deps: CreateInstanceDeps, job: BuildJob): Promise<GuestInfo
   deps.ledger.end(admission.claim);
   phases.end('verify');
 
-  await deps.driver.saveInstance({ ...instance, placement, launchedAt: new Date().toISOString() });
+  const launchedAt = new Date().toISOString();
+  undo.push('intent', () => deps.intents.drop('create.end', request.uuid));
+  deps.intents.intend({ kind: 'create.end', ...job.moment, launchedAt });
+  await deps.driver.saveInstance({ ...instance, placement, launchedAt });
   const info = await deps.driver.getInfo(request.uuid);
   if (info === undefined) throw new ComputeError('InstanceSpawnFailed', 'the guest was gone as soon as it ran');
   phases.end('keep');

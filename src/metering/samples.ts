@@ -3,7 +3,7 @@
  * in as an argument. What is unknown or stale gives no sample: a wrong number is worse than none.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import type { GuestStatistics, PowerState } from '../compute_driver.ts';
+import { VM_STATE, type GuestStatistics } from '../compute_driver.ts';
 import type { Instance } from '../instance.ts';
 import { mibFromKib, withoutZone } from '../units.ts';
 import { signSample, type SampleValue } from './signature.ts';
@@ -80,15 +80,6 @@ function gauge(
   return { ...sample, message_signature: signSample(sample, options.telemetrySecret) };
 }
 
-const STATUS: Readonly<Record<PowerState, string>> = {
-  running: 'active',
-  paused: 'paused',
-  shutdown: 'stopped',
-  suspended: 'suspended',
-  crashed: 'error',
-  pending: 'building',
-};
-
 /** Everything from which Gnocchi creates the resource, in the order in which Ceilometer's own agent sends it. */
 function resourceMetadata(guest: GuestStatistics, host: string): { [key: string]: SampleValue } {
   const { instance } = guest;
@@ -112,7 +103,7 @@ function resourceMetadata(guest: GuestStatistics, host: string): { [key: string]
       ephemeral: 0,
       swap: 0,
     },
-    status: STATUS[guest.powerState],
+    status: VM_STATE[guest.powerState],
     state: guest.powerState,
     task_state: '',
     image: instance.imageId === null ? null : { id: instance.imageId },

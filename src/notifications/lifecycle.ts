@@ -4,6 +4,7 @@
  */
 import type { InstanceEvent } from '../compute/events.ts';
 import { withoutZone } from '../units.ts';
+import { instanceStates } from './states.ts';
 
 export type LifecycleNotification = {
   readonly eventType: string;
@@ -11,29 +12,23 @@ export type LifecycleNotification = {
   readonly payload: Record<string, unknown>;
 };
 
-type Kind = InstanceEvent['kind'];
-
-/** vm_state and task_state at the moment that each notification tells of. */
-const STATES: Readonly<Record<Kind, { state: string; task: string }>> = {
-  'create.start': { state: 'building', task: 'spawning' },
-  'create.end': { state: 'active', task: '' },
-  'create.error': { state: 'building', task: '' },
-  'delete.start': { state: 'active', task: 'deleting' },
-  'delete.end': { state: 'deleted', task: '' },
-};
-
-export function lifecycleNotification(event: InstanceEvent, host: string): LifecycleNotification {
+/** @param auditBeginning of the audit period under way (ISO 8601), for updates. */
+export function lifecycleNotification(
+  event: InstanceEvent,
+  host: string,
+  auditBeginning: string,
+): LifecycleNotification {
   return {
     eventType: `compute.instance.${event.kind}`,
     priority: event.kind === 'create.error' ? 'error' : 'info',
-    payload: { ...commonKeys(event, host), ...extraKeys(event) },
+    payload: { ...commonKeys(event, host), ...extraKeys(event, auditBeginning) },
   };
 }
 
 function commonKeys(event: InstanceEvent, host: string): Record<string, unknown> {
   const { instance } = event;
   const { flavor } = instance;
-  const { state, task } = STATES[event.kind];
+  const { state, task } = instanceStates(event).after;
   const deletedAt = event.kind === 'delete.end' ? withoutZone(event.deletedAt) : '';
   return {
     tenant_id: instance.projectId,
@@ -56,7 +51,7 @@ function commonKeys(event: InstanceEvent, host: string): Record<string, unknown>
     node: host,
     availability_zone: '',
     cell_name: '',
-    created_at: `${event.createdAt.slice(0, 19).replace('T', ' ')}+00:00`,
+    created_at: `${toTheSecond(event.createdAt)}+00:00`,
     terminated_at: deletedAt,
     deleted_at: deletedAt,
     launched_at: event.launchedAt === null ? '' : withoutZone(event.launchedAt),
@@ -74,7 +69,7 @@ function commonKeys(event: InstanceEvent, host: string): Record<string, unknown>
   };
 }
 
-function extraKeys(event: InstanceEvent): Record<string, unknown> {
+function extraKeys(event: InstanceEvent, auditBeginning: string): Record<string, unknown> {
   switch (event.kind) {
     case 'create.start':
       return { image_name: event.instance.imageId ?? '' };
@@ -87,5 +82,25 @@ function extraKeys(event: InstanceEvent): Record<string, unknown> {
     case 'delete.start':
     case 'delete.end':
       return {};
+    case 'update': {
+      const { before, after } = instanceStates(event);
+      return {
+        old_state: before.state,
+        old_task_state: before.task === '' ? null : before.task,
+        new_task_state: after.task === '' ? null : after.task,
+        audit_period_beginning: withoutZone(auditBeginning),
+        audit_period_ending: withoutZone(event.at),
+      };
+    }
+    case 'exists':
+      return {
+        audit_period_beginning: toTheSecond(event.beginning),
+        audit_period_ending: toTheSecond(event.ending),
+      };
   }
+}
+
+/** `2026-10-01 00:00:00`. */
+function toTheSecond(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ');
 }

@@ -142,8 +142,16 @@ export function exampleNotifications(): readonly LifecycleNotification[] {
     { kind: 'create.error', ...building, error },
     { kind: 'delete.start', ...moment },
     { kind: 'delete.end', ...moment, deletedAt: DELETED },
+    { kind: 'update', ...moment, oldPowerState: 'running', powerState: 'shutdown', at: DELETED },
+    {
+      kind: 'exists',
+      ...moment,
+      powerState: 'running',
+      beginning: '2026-11-01T00:00:00.000Z',
+      ending: '2026-12-01T00:00:00.000Z',
+    },
   ];
-  return events.map((event) => lifecycleNotification(event, EXAMPLE_HOST));
+  return events.map((event) => lifecycleNotification(event, EXAMPLE_HOST, '2026-11-01T00:00:00.000Z'));
 }
 
 /** Samples of that instance. Each real one has an id of its own; here they are fixed, and signed anew. */

@@ -16,6 +16,19 @@ const timeOrEmpty = (about: string) =>
     .regex(new RegExp(`^(${NAIVE_TIME})?$`))
     .describe(about);
 
+const time = (about: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^${NAIVE_TIME}$`))
+    .describe(about);
+const timeToTheSecond = (about: string) =>
+  z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
+    .describe(about);
+
+const VM_STATES = ['building', 'active', 'paused', 'suspended', 'stopped', 'error', 'deleted'] as const;
+
 /** The keys that Nova puts into every `compute.instance.*` notification. */
 const commonKeys = {
   tenant_id: text('project of the instance'),
@@ -48,7 +61,7 @@ const commonKeys = {
   os_type: unknownText,
   kernel_id: unknownText,
   ramdisk_id: unknownText,
-  state: z.enum(['building', 'active', 'deleted']).describe('vm_state at that moment'),
+  state: z.enum(VM_STATES).describe('vm_state at that moment'),
   state_description: z.enum(['spawning', 'deleting', '']).describe('task_state at that moment'),
   progress: z.union([z.string(), z.int()]).describe(EMPTY),
   access_ip_v4: unknownText,
@@ -73,6 +86,17 @@ export const LIFECYCLE_PAYLOADS = {
   }),
   'delete.start': lifecycle,
   'delete.end': lifecycle,
+  update: lifecycle.extend({
+    old_state: z.enum(VM_STATES).describe('vm_state before'),
+    old_task_state: z.string().nullable().describe(NULL),
+    new_task_state: z.string().nullable().describe(NULL),
+    audit_period_beginning: time('beginning of the audit period under way, UTC'),
+    audit_period_ending: time('when it happened, UTC'),
+  }),
+  exists: lifecycle.extend({
+    audit_period_beginning: timeToTheSecond('beginning of the audit period, UTC'),
+    audit_period_ending: timeToTheSecond('its end, UTC'),
+  }),
 } as const;
 
 /** When each of them is sent. */
@@ -82,6 +106,8 @@ export const LIFECYCLE_ABOUT: Readonly<Record<keyof typeof LIFECYCLE_PAYLOADS, s
   'create.error': 'The build failed, or was refused; nothing of it is left.',
   'delete.start': 'The instance is about to be ended.',
   'delete.end': 'The instance is gone, and its pages are back.',
+  update: 'The guest was paused, resumed or shut off otherwise than by a request (`notifications.state_changes`).',
+  exists: 'The instance was there at the end of an audit period (`notifications.audit_period`).',
 };
 
 const resourceMetadata = z.strictObject({

@@ -21,7 +21,13 @@ export {
   type HeardNotification,
   type NotificationListenerOptions,
 } from './notification_listener.ts';
-export { Notifier, type Notification, type NotificationPriority } from './notifier.ts';
+export {
+  Notifier,
+  safeContext,
+  type Notification,
+  type NotificationPriority,
+  type PreparedNotification,
+} from './notifier.ts';
 export type { PublishOptions } from './publisher.ts';
 export { REQUEST_STEPS } from './request_desk.ts';
 export { MemoryRequestStore, type RequestStore } from './request_store.ts';

@@ -21,6 +21,13 @@ export interface Notification {
   context?: Record<string, unknown>;
 }
 
+/** A notification as it goes out: its ids and its time are fixed, so that sending it twice is telling it once. */
+export interface PreparedNotification {
+  exchange: string;
+  queue: string;
+  body: string;
+}
+
 export interface NotifierOptions {
   /** Must be those of the consumers. */
   flags?: TopologyFlags;
@@ -81,8 +88,12 @@ export class Notifier {
    * exists with other flags) or `not-encodable`; nothing is kept for later.
    */
   async notify(notification: Notification): Promise<void> {
+    await this.deliver(this.prepare(notification));
+  }
+
+  /** Gives it its ids and its time. @throws RpcError `not-encodable` */
+  prepare(notification: Notification): PreparedNotification {
     const { exchange, topic, priority } = notification;
-    const queue = `${topic}.${priority}`;
     const message = {
       messageId: crypto.randomUUID(),
       publisherId: notification.publisherId,
@@ -93,7 +104,11 @@ export class Notifier {
       uniqueId: hexId(),
       context: safeContext(notification.context ?? {}),
     };
-    const body = encodeNotification(message, this.#format);
+    return { exchange, queue: `${topic}.${priority}`, body: encodeNotification(message, this.#format) };
+  }
+
+  /** As `notify`, of one that was prepared: as often as need be. */
+  async deliver({ exchange, queue, body }: PreparedNotification): Promise<void> {
     await this.#declare(exchange, queue);
     await this.#broker.publish(exchange, queue, body);
   }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { readDefaultPageSize } from '../admission/request.ts';
 import { lastOf, parseCpuRanges } from '../numa/cpu_set.ts';
 import { MEMORY_MODES } from '../numa/pages.ts';
+import { isLoopback, parseListenAddress } from './listen_address.ts';
 
 const url = (about: string, standard: string) => z.string().min(1).default(standard).describe(about);
 const flag = (about: string, standard: boolean) => z.boolean().default(standard).describe(about);
@@ -246,6 +247,87 @@ const notifications = z.strictObject({
     'topic that lifecycle notifications go to: the queues are <topic>.info and <topic>.error',
     'notifications',
   ),
+  format: z
+    .enum(['unversioned', 'versioned', 'both'])
+    .default('unversioned')
+    .describe(
+      'lifecycle notifications as compute.instance.* (unversioned: Ceilometer reads these), as instance.* (versioned), or both (notification_format of Nova)',
+    ),
+  versioned_topic: text('as topic, for versioned notifications', 'versioned_notifications'),
+  state_changes: flag('tell of guests that shut off, pause or resume by themselves (compute.instance.update)', true),
+  audit_period: z
+    .enum(['off', 'hour', 'day', 'month'])
+    .default('off')
+    .describe('after each of these (UTC) tell which instances are there (compute.instance.exists)'),
+});
+
+const spool = z.strictObject({
+  path: text(
+    'file (SQLite) of samples and notifications that the broker has not confirmed yet; empty: kept only as long as the agent runs',
+    '/var/lib/hugenode/spool.sqlite',
+  ),
+  max_messages: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .default(100_000)
+    .describe('messages of each kind (samples, notifications) that wait at most; beyond, the oldest go'),
+  max_bytes: z
+    .int()
+    .min(1024 ** 2)
+    .max(1024 ** 4)
+    .default(256 * 1024 ** 2)
+    .describe('bytes of each kind that wait at most; beyond, the oldest go'),
+});
+
+const metrics = z
+  .strictObject({
+    enabled: flag('serve Prometheus metrics at /metrics', true),
+    listen: z
+      .string()
+      .refine((address) => parseListenAddress(address) !== undefined, 'an address and a port such as 127.0.0.1:9177')
+      .default('127.0.0.1:9177')
+      .describe('address and port of the metrics (9177 is the port of the libvirt exporters); port 0: any'),
+    remote: flag('listen may be an address that other machines reach; who reaches it can read, without a password', false),
+    deadline_ms: durationMs(
+      'how long a scrape waits for the hypervisor, in ms; less than the scrape_timeout of Prometheus (10 s)',
+      5_000,
+      100,
+    ),
+  })
+  .refine(
+    ({ listen, remote }) => {
+      const address = parseListenAddress(listen);
+      return remote || address === undefined || isLoopback(address);
+    },
+    { path: ['listen'], message: 'other machines reach this address; metrics.remote=true allows it' },
+  );
+
+const DAY_MS = 86_400_000;
+
+const usage = z.strictObject({
+  path: text(
+    'file (SQLite) of who held which pages from when to when, for hugenode usage; empty: known only as long as the agent runs',
+    '/var/lib/hugenode/usage.sqlite',
+  ),
+  keep_days: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(400)
+    .describe('how long that which has ended is known, in days'),
+  rows: z
+    .int()
+    .min(1_000)
+    .max(100_000_000)
+    .default(1_000_000)
+    .describe('entries that there may be (an instance has one per node, page size and run); beyond, the oldest go'),
+  heartbeat_ms: z
+    .int()
+    .min(1_000)
+    .max(DAY_MS)
+    .default(30_000)
+    .describe('longest time between two looks at the host, in ms: of a guest that ends while no agent runs, no more is lost'),
 });
 
 const log = z.strictObject({
@@ -266,6 +348,9 @@ export const settingsSchema = z.strictObject({
   images: images.prefault({}).describe('what instances boot from'),
   metering: metering.prefault({}).describe('memory samples for billing'),
   notifications: notifications.prefault({}).describe('what happened to instances, as Nova tells it'),
+  metrics: metrics.prefault({}).describe('what Prometheus scrapes'),
+  usage: usage.prefault({}).describe('page-hours per project, for billing without OpenStack'),
+  spool: spool.prefault({}).describe('what waits for the broker'),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

@@ -27,6 +27,7 @@ export async function runAgent(virtType: VirtType): Promise<AgentRun> {
     'instances.domain_prefix': BENCH_PREFIX,
     'instances.path': join(BENCH_FOLDER, 'instances'),
     'rpc.journal_path': join(BENCH_FOLDER, 'requests.sqlite'),
+    'spool.path': join(BENCH_FOLDER, 'spool.sqlite'),
     'libvirt.virt_type': virtType,
     // The phases of a build are in its debug lines.
     'log.level': 'debug',

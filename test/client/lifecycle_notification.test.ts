@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { LIFECYCLE_EVENTS, lifecycleNotificationOf } from '../../src/client/lifecycle_notification.ts';
+import {
+  LIFECYCLE_EVENTS,
+  lifecycleNotificationOf,
+  type LifecycleEvent,
+} from '../../src/client/lifecycle_notification.ts';
 import type { InstanceEvent } from '../../src/compute/events.ts';
 import { lifecycleNotification } from '../../src/notifications/lifecycle.ts';
 import type { NotificationMessage } from '../../src/rpc/index.ts';
@@ -7,7 +11,7 @@ import { instanceOf } from '../domain/instances.ts';
 
 const instance = instanceOf();
 
-function eventOf(kind: InstanceEvent['kind']): InstanceEvent {
+function eventOf(kind: LifecycleEvent): InstanceEvent {
   const moment = {
     instance,
     createdAt: '2026-11-25T10:00:00.000Z',
@@ -18,8 +22,8 @@ function eventOf(kind: InstanceEvent['kind']): InstanceEvent {
   return kind === 'delete.end' ? { ...moment, kind, deletedAt: '2026-11-25T11:00:00.000Z' } : { ...moment, kind };
 }
 
-function sent(kind: InstanceEvent['kind'], over: Partial<NotificationMessage> = {}): NotificationMessage {
-  const { eventType, priority, payload } = lifecycleNotification(eventOf(kind), 'cmp1');
+function sent(kind: LifecycleEvent, over: Partial<NotificationMessage> = {}): NotificationMessage {
+  const { eventType, priority, payload } = lifecycleNotification(eventOf(kind), 'cmp1', '2026-11-01T00:00:00.000Z');
   return {
     messageId: 'm-1',
     publisherId: 'compute.cmp1',

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { AdmissionGate } from '../../src/admission/gate.ts';
 import { ClaimLedger } from '../../src/admission/claims.ts';
 import { DEFAULT_RULES } from '../../src/admission/rules.ts';
-import type { InstanceEvent } from '../../src/compute/events.ts';
+import type { EndEvent, InstanceEvent, Intents } from '../../src/compute/events.ts';
 import { ComputeManager } from '../../src/compute/manager.ts';
 import type { InstanceRequest } from '../../src/instance.ts';
 import { quietLog } from '../quiet_log.ts';
@@ -11,7 +11,7 @@ import { FakeDriver } from './fake_driver.ts';
 
 export const CONTEXT = { attributes: {}, requestId: 'req-1' };
 
-export function coreOf(pools: number[], imagesPath = '/does/not/exist') {
+export function coreOf(pools: number[], imagesPath = '/does/not/exist', intents = intentsOf()) {
   const driver = new FakeDriver(pools);
   const ledger = new ClaimLedger();
   const events: InstanceEvent[] = [];
@@ -31,9 +31,24 @@ export function coreOf(pools: number[], imagesPath = '/does/not/exist') {
     host: 'cmp1',
     imagesPath,
     defaultPageSize: 'large',
-    emit: (event) => void events.push(event),
+    intents,
+    emit: (event) => {
+      events.push(event);
+      if (event.kind === 'create.end' || event.kind === 'delete.end') intents.drop(event.kind, event.instance.uuid);
+    },
   });
-  return { compute, driver, ledger, events, log };
+  return { compute, driver, ledger, events, intents, log };
+}
+
+/** What was intended and not told, as the spool keeps it. */
+export function intentsOf(): Intents {
+  const kept = new Map<string, EndEvent>();
+  return {
+    intend: (event) => void kept.set(event.kind + event.instance.uuid, event),
+    of: (kind, uuid) => kept.get(kind + uuid),
+    drop: (kind, uuid) => void kept.delete(kind + uuid),
+    all: () => [...kept.values()],
+  };
 }
 
 /** A request for that many 2 MiB pages. */

@@ -30,7 +30,9 @@ test('usage is what the guest says it uses, resident what the process holds', ()
 });
 
 test('keys, their order and types are those of Ceilometer’s own agent', () => {
-  const golden = JSON.parse(readFileSync(new URL('telemetry.polling.memory.usage.json', import.meta.url), 'utf8'));
+  const golden = JSON.parse(
+    readFileSync(new URL('../vectors/metering/telemetry.polling.memory.usage.json', import.meta.url), 'utf8'),
+  );
   const theirs = golden.inner_message.payload.samples[0];
   const [ours] = memorySamples(guestOf({ instance: instanceOf({ metadata: {} }) }), CLOCK, OPTIONS);
   const shape = (value: unknown): unknown =>

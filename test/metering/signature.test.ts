@@ -7,7 +7,7 @@ const vectorSchema = z.array(
   z.object({ name: z.string(), secret: z.string(), text: z.string(), signature: z.string() }),
 );
 const vectors = vectorSchema.parse(
-  JSON.parse(readFileSync(new URL('signature-vectors.json', import.meta.url), 'utf8')),
+  JSON.parse(readFileSync(new URL('../vectors/metering/signature-vectors.json', import.meta.url), 'utf8')),
 );
 
 /**
