@@ -25,11 +25,23 @@ export default defineConfig({
       },
       // Long: `npm run test:nova`. It needs Debian's python3-nova, which nothing else does.
       { test: { name: 'nova', include: ['integration/nova/lane/**/*.test.ts'], testTimeout: 7_200_000 } },
+      // Long: `npm run test:faults`. Each file has a broker of its own to hurt.
+      {
+        test: {
+          name: 'faults',
+          include: ['integration/faults/lane/**/*.test.ts'],
+          globalSetup: ['integration/setup.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          // They share processors and page pool.
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: 'integration',
           include: ['integration/**/*.test.ts'],
-          exclude: ['integration/numa/lane/**', 'integration/nova/lane/**'],
+          exclude: ['integration/*/lane/**'],
           globalSetup: ['integration/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -91,6 +91,10 @@ export class BrokerApi {
     await this.#call('DELETE', ['queues', vhost, queue], { absentIsFine: true });
   }
 
+  async deleteExchange(vhost: string, exchange: string): Promise<void> {
+    await this.#call('DELETE', ['exchanges', vhost, exchange], { absentIsFine: true });
+  }
+
   async purgeQueue(vhost: string, queue: string): Promise<void> {
     await this.#call('DELETE', ['queues', vhost, queue, 'contents']);
   }
@@ -234,22 +238,31 @@ function isAlive(pid: number): boolean {
   }
 }
 
+export type Way = 'to-broker' | 'from-broker';
+
+/** Sees all that passes a link, by connection (numbered from 1), and says what goes on in its place. */
+export type LinkHook = (bytes: Buffer, way: Way, connection: number) => Buffer;
+
 /** A TCP hop with a port that never changes, in front of a broker whose port does. */
 export class Link {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: () => number;
+  readonly #hook: LinkHook;
   #mode: 'open' | 'cut' | 'silent' = 'open';
+  #delayMs = 0;
+  #connections = 0;
 
-  private constructor(server: Server, target: () => number) {
+  private constructor(server: Server, target: () => number, hook: LinkHook) {
     this.#server = server;
     this.#target = target;
+    this.#hook = hook;
   }
 
   /** `target` is asked at each connection, so that the hop follows a broker that restarts. */
-  static async to(target: () => number): Promise<Link> {
+  static async to(target: () => number, hook: LinkHook = (bytes) => bytes): Promise<Link> {
     const server = createServer();
-    const link = new Link(server, target);
+    const link = new Link(server, target, hook);
     server.on('connection', (client) => link.#join(client));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -274,8 +287,14 @@ export class Link {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** What is read at once passes so much later, each way, and what comes behind it waits. */
+  slow(delayMs: number): void {
+    this.#delayMs = delayMs;
+  }
+
   heal(): void {
     this.#mode = 'open';
+    this.#delayMs = 0;
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -291,12 +310,13 @@ export class Link {
       return;
     }
     const broker = connect(this.#target(), '127.0.0.1');
-    for (const [from, to] of [
-      [client, broker],
-      [broker, client],
+    const connection = (this.#connections += 1);
+    for (const [from, to, way] of [
+      [client, broker, 'to-broker'],
+      [broker, client, 'from-broker'],
     ] as const) {
       this.#sockets.add(from);
-      from.on('data', (bytes) => to.write(bytes));
+      from.on('data', (bytes) => this.#pass(from, to, this.#hook(bytes, way, connection)));
       from.on('error', () => to.destroy());
       from.on('close', () => {
         this.#sockets.delete(from);
@@ -304,5 +324,18 @@ export class Link {
       });
     }
     if (this.#mode === 'silent') for (const socket of [client, broker]) socket.pause();
+  }
+
+  /** Not read on meanwhile where it is slow: nothing overtakes. */
+  #pass(from: Socket, to: Socket, bytes: Buffer): void {
+    if (this.#delayMs === 0) {
+      to.write(bytes);
+      return;
+    }
+    from.pause();
+    setTimeout(() => {
+      to.write(bytes);
+      if (this.#mode !== 'silent') from.resume();
+    }, this.#delayMs);
   }
 }

@@ -7,7 +7,7 @@ import { hexId } from './topology.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
 
 export interface HearingOptions {
-  broker: BrokerConnection;
+  broker: Pick<BrokerConnection, 'publish'>;
   /** The queues that only this server consumes. */
   queues: readonly string[];
   intervalMs: number;

@@ -33,6 +33,7 @@ const NOT_SETTINGS = new Set([
   'HUGENODE_NOVA_RUNS',
   'HUGENODE_NOVA_SEED',
   'HUGENODE_NUMA_LAB',
+  'HUGENODE_FAULT_ROUNDS',
 ]);
 
 type Tree = { [key: string]: unknown };
