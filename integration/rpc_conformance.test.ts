@@ -1,6 +1,7 @@
 // Our RPC against Debian's own oslo.messaging (Python) on a real broker, in both directions.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConsumeMessage } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
   BrokerConnection,
@@ -251,7 +252,22 @@ describe('what should not happen', () => {
     expect(await stage.python.ask({ op: 'call', topic: 'd2', method: 'echo', args: { value: 1 } })).toEqual({
       result: 1,
     });
-    await until(() => server.runningCount === 0);
+    await until(() => server.requestCounts.taken === 0);
+  });
+
+  test('an answer that cannot be read ends its call at once', async () => {
+    const channel = await stage.rawChannel();
+    await channel.assertQueue('d5', { durable: false });
+    await channel.bindQueue('d5', EXCHANGE, 'd5');
+    const answerer = (message: ConsumeMessage | null) => {
+      const { _msg_id, _reply_q } = unsealed(message?.content);
+      // Without `ending` nobody knows whether this is an answer or a sign of life.
+      const body = sealed({ _msg_id, result: 1, failure: null });
+      channel.sendToQueue(String(_reply_q), body, { contentType: 'application/json' });
+    };
+    await channel.consume('d5', answerer, { noAck: true });
+    const ours = await stage.client('d5');
+    await expect(ours.call('echo', {}, { timeoutMs: 30_000 })).rejects.toMatchObject({ code: 'unreadable' });
   });
 
   test('a caller that is gone does not hold up others', async () => {
@@ -265,7 +281,7 @@ describe('what should not happen', () => {
       result: 1,
     });
     expect(performance.now() - startedAt).toBeLessThan(3_000);
-    await until(() => server.runningCount === 0);
+    await until(() => server.requestCounts.taken === 0);
   });
 
   test('a queue with other flags is refused with a reason', async () => {

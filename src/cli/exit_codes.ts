@@ -2,7 +2,7 @@
 import { AnswerTimeoutError, ApiError, BrokerAwayError, NoSuchHostError } from '../client/index.ts';
 import { ComputeError } from '../errors.ts';
 import { InventoryError } from '../inventory/inventory_error.ts';
-import { BrokerUnavailableError } from '../rpc/index.ts';
+import { BrokerUnavailableError, RpcError } from '../rpc/index.ts';
 import { SettingsError } from '../settings/load.ts';
 
 export const EXIT = {
@@ -48,6 +48,8 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ComputeError) return BY_CLASS[error.errorClass] ?? EXIT.usage;
   if (error instanceof RefusedError) return EXIT.refused;
   if (error instanceof SettingsError || error instanceof InventoryError) return EXIT.usage;
+  // A queue that exists with other flags: a setting has to change.
+  if (error instanceof RpcError && error.code === 'topology') return EXIT.usage;
   const unreachable = [BrokerUnavailableError, BrokerAwayError, AnswerTimeoutError, NoSuchHostError];
   return unreachable.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.internal;
 }

@@ -85,6 +85,8 @@ export function callError(error: unknown, { method, host, changes }: Asked): unk
   const text = (message: string): string => `${method} on ${host}: ${message}${changes ? `; ${AGAIN}` : ''}`;
   if (error instanceof MessagingTimeout) return new AnswerTimeoutError(text(error.message), options);
   if (error instanceof BrokerUnavailableError) return new BrokerAwayError(text(error.message), options);
+  // The answer came, so the request was at least taken.
+  if (error instanceof RpcError && error.code === 'unreadable') return new HugenodeError(text(error.message), options);
   return error instanceof RpcError ? setUpError(error) : error;
 }
 

@@ -7,7 +7,7 @@
 import type { Channel } from 'amqplib';
 import type { BrokerConnection } from './broker.ts';
 import { decodeReply, encodeRequest, type ReplyMessage } from './envelope.ts';
-import { BrokerUnavailableError, MessagingTimeout, RemoteError } from './errors.ts';
+import { BrokerUnavailableError, MessagingTimeout, RemoteError, RpcError } from './errors.ts';
 import type { KeptChannel } from './kept_channel.ts';
 import type { RpcLogger } from './logger.ts';
 import {
@@ -144,7 +144,11 @@ export class RpcClient {
     const { logger } = this.#options;
     const decoded = decodeReply(body, properties);
     if (!decoded.accepted) {
+      const { msgId, reason } = decoded.rejection;
       logger.warn('reply refused', { ...decoded.rejection });
+      // Nothing else will come for it.
+      const waiting = msgId === undefined ? undefined : this.#waiters.get(msgId);
+      waiting?.onEnd(new RpcError('unreadable', `the reply to message ID ${msgId} cannot be read: ${reason}`));
       return;
     }
     const waiter = this.#waiters.get(decoded.message.msgId);

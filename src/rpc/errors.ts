@@ -7,6 +7,7 @@ export type RpcErrorCode =
   | 'unroutable'
   | 'timeout'
   | 'remote'
+  | 'unreadable'
   | 'topology'
   | 'unavailable'
   | 'closed';

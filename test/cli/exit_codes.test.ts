@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { EXIT, RefusedError, exitCodeOf } from '../../src/cli/exit_codes.ts';
 import { AnswerTimeoutError, ApiError, BrokerAwayError, NoSuchHostError } from '../../src/client/index.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
+import { BrokerUnavailableError, RpcError } from '../../src/rpc/index.ts';
 import { SettingsError } from '../../src/settings/load.ts';
 
 const unknown = { mayHaveBeenDone: true };
@@ -19,6 +20,8 @@ test.each([
   [new AnswerTimeoutError('x', unknown), EXIT.unreachable],
   [new NoSuchHostError('h', 'x', undefined), EXIT.unreachable],
   [new RefusedError('x'), EXIT.refused],
+  [new RpcError('topology', 'x'), EXIT.usage],
+  [new BrokerUnavailableError('x'), EXIT.unreachable],
   [new TypeError('x'), EXIT.internal],
 ])('%s', (error, code) => {
   expect(exitCodeOf(error)).toBe(code);
