@@ -25,23 +25,26 @@ export default defineConfig({
       },
       // Long: `npm run test:nova`. It needs Debian's python3-nova, which nothing else does.
       { test: { name: 'nova', include: ['integration/nova/lane/**/*.test.ts'], testTimeout: 7_200_000 } },
-      // Long: `npm run test:faults`. Each file has a broker of its own to hurt.
-      {
+      // Long: `npm run test:faults`, `npm run test:cluster`. Each file has brokers of its own to hurt.
+      ...[
+        { name: 'faults', folder: 'lane' },
+        { name: 'cluster', folder: 'cluster_lane' },
+      ].map(({ name, folder }) => ({
         test: {
-          name: 'faults',
-          include: ['integration/faults/lane/**/*.test.ts'],
+          name,
+          include: [`integration/faults/${folder}/**/*.test.ts`],
           globalSetup: ['integration/setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // They share processors and page pool.
           fileParallelism: false,
         },
-      },
+      })),
       {
         test: {
           name: 'integration',
           include: ['integration/**/*.test.ts'],
-          exclude: ['integration/*/lane/**'],
+          exclude: ['integration/*/{lane,cluster_lane}/**'],
           globalSetup: ['integration/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

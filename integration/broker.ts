@@ -10,7 +10,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { RabbitMQContainer, type StartedRabbitMQContainer } from '@testcontainers/rabbitmq';
-import { getContainerRuntimeClient, PullPolicy } from 'testcontainers';
+import { getContainerRuntimeClient, PullPolicy, type StartedNetwork } from 'testcontainers';
 import { z } from 'zod';
 
 export const BROKER_IMAGE = process.env['HUGENODE_RABBITMQ_IMAGE'] ?? 'hugenode-rabbitmq:3-local';
@@ -144,22 +144,30 @@ export class Broker extends BrokerApi {
     this.#container = container;
   }
 
-  static async start(): Promise<Broker> {
+  /** `member`: where other brokers have to find it, under that name. */
+  static async start(member?: { readonly network: StartedNetwork; readonly hostname: string }): Promise<Broker> {
     const lacking = await lackingForBroker();
     if (lacking.length > 0) throw new Error(lacking.join('\n'));
     await removeOrphans();
-    const container = await new RabbitMQContainer(BROKER_IMAGE)
+    const container = new RabbitMQContainer(BROKER_IMAGE)
       .withPullPolicy(PullPolicy.neverPull())
       .withLabels({ [OWNER]: String(process.pid) })
       // Five seconds on a quiet machine, thirteen on a busy one.
-      .withStartupTimeout(90_000)
-      .start();
-    return new Broker(container);
+      .withStartupTimeout(90_000);
+    if (member !== undefined) {
+      container.withNetwork(member.network).withHostname(member.hostname).withNetworkAliases(member.hostname);
+    }
+    return new Broker(await container.start());
   }
 
   /** Both kinds of restart give the broker new host ports: reach it through a `Link`. */
   restart(how: 'graceful' | 'killed'): Promise<void> {
     return this.#container.restart({ timeout: how === 'graceful' ? 20_000 : 0 });
+  }
+
+  /** As by a power failure; `restart` brings it back. */
+  async kill(): Promise<void> {
+    await (await this.#raw()).kill();
   }
 
   /** Its processes stand still and its ports stay open: what a client takes for a very slow broker. */

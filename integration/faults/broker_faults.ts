@@ -23,7 +23,7 @@ export type BrokerFault = {
 const OUTAGE_MS = 1_000;
 const SLOW_MS = 30;
 const SLOW_FOR_MS = 3_000;
-const LOST = { isUnready: true, mayRepeat: true, patienceS: 20 };
+const LOST = { isUnready: true, mayRepeat: true, patienceS: 15 };
 const HARMLESS = { isUnready: false, mayRepeat: false, patienceS: 20 };
 
 export const BROKER_FAULTS: readonly BrokerFault[] = [
@@ -65,16 +65,17 @@ export const BROKER_FAULTS: readonly BrokerFault[] = [
     ...HARMLESS,
     mayRepeat: true,
     async happen({ callers }) {
-      for (const { link } of callers) link.cut();
+      const links = callers.flatMap((caller) => caller.links);
+      for (const link of links) link.cut();
       await sleep(OUTAGE_MS);
-      for (const { link } of callers) link.heal();
+      for (const link of links) link.heal();
     },
   },
   {
     name: 'the network is slow',
     ...HARMLESS,
     async happen({ agentLink, callers }) {
-      const links = [agentLink, ...callers.map(({ link }) => link)];
+      const links = [agentLink, ...callers.flatMap((caller) => caller.links)];
       for (const link of links) link.slow(SLOW_MS);
       await sleep(SLOW_FOR_MS);
       for (const link of links) link.heal();
@@ -124,9 +125,18 @@ function deletion(name: string, queuesOf: (stage: FaultStage) => Promise<string[
   return {
     name,
     ...HARMLESS,
-    patienceS: 10,
+    patienceS: 6,
     async happen(stage) {
       for (const queue of await queuesOf(stage)) await stage.broker.deleteQueue(stage.vhost, queue);
     },
   };
+}
+
+/** Some of them. @throws {Error} where there is none of that name. */
+export function faultsNamed(...names: readonly string[]): BrokerFault[] {
+  return names.map((name) => {
+    const fault = BROKER_FAULTS.find((one) => one.name === name);
+    if (fault === undefined) throw new Error(`there is no fault «${name}»`);
+    return fault;
+  });
 }

@@ -23,7 +23,8 @@ export type CallEnd =
 
 export interface Caller {
   readonly name: string;
-  readonly link: Link;
+  /** One to each broker. */
+  readonly links: readonly Link[];
   readonly wire: WireCount;
   call(method: string, args: Record<string, unknown>, timeoutS: number): Promise<CallEnd>;
   close(): Promise<void>;
@@ -32,18 +33,18 @@ export interface Caller {
 /** Where callers find the agent and the broker. */
 export type CallerPlace = {
   readonly host: string;
-  /** The broker's port now. */
-  readonly port: () => number;
-  readonly url: (port: number) => string;
+  /** The port now, of each broker. */
+  readonly ports: readonly (() => number)[];
+  readonly url: (ports: readonly number[]) => string;
   readonly flags?: TopologyFlags;
 };
 
 /** Ours: RpcClient. */
-export async function ourCaller({ host, port, url, flags = {} }: CallerPlace): Promise<Caller> {
+export async function ourCaller({ host, ports, url, flags = {} }: CallerPlace): Promise<Caller> {
   const wire = new WireCount();
-  const link = await Link.to(port, wire.hook);
+  const links = await linksTo(ports, wire);
   const broker = await BrokerConnection.open({
-    transportUrl: url(link.port),
+    transportUrl: url(links.map(({ port }) => port)),
     clientName: 'faults',
     heartbeatSeconds: 5,
     connectTimeoutMs: 3_000,
@@ -52,7 +53,7 @@ export async function ourCaller({ host, port, url, flags = {} }: CallerPlace): P
   const client = await RpcClient.open(broker, { exchange: 'hugenode', topic: 'hugenode', flags, logger: QUIET });
   return {
     name: 'our client',
-    link,
+    links,
     wire,
     async call(method, args, timeoutS) {
       const context = { request_id: `req-${randomUUID()}` };
@@ -72,7 +73,7 @@ export async function ourCaller({ host, port, url, flags = {} }: CallerPlace): P
     async close() {
       await client.close();
       await broker.close();
-      await link.close();
+      for (const link of links) await link.close();
     },
   };
 }
@@ -80,18 +81,14 @@ export async function ourCaller({ host, port, url, flags = {} }: CallerPlace): P
 const OSLO_ERRORS = ['MessagingTimeout', 'MessageDeliveryFailure', 'MessageUndeliverable'];
 
 /** Debian's oslo.messaging. */
-export async function osloCaller({ host, port, url, flags = {} }: CallerPlace): Promise<Caller> {
+export async function osloCaller({ host, ports, url, flags = {} }: CallerPlace): Promise<Caller> {
   const wire = new WireCount();
-  const link = await Link.to(port, wire.hook);
+  const links = await linksTo(ports, wire);
   const options = flags.quorum === true ? '?rabbit_quorum_queue=true' : '';
-  const python = PythonProgram.start(
-    'client.py',
-    `${url(link.port).replace('amqp://', 'rabbit://')}${options}`,
-    'hugenode',
-  );
+  const python = PythonProgram.start('client.py', `${url(links.map(({ port }) => port))}${options}`, 'hugenode');
   return {
     name: 'oslo.messaging',
-    link,
+    links,
     wire,
     async call(method, args, timeoutS) {
       const order = { op: 'call', topic: 'hugenode', server: host, method, args, timeout: timeoutS };
@@ -105,7 +102,11 @@ export async function osloCaller({ host, port, url, flags = {} }: CallerPlace): 
     },
     async close() {
       await python.stop();
-      await link.close();
+      for (const link of links) await link.close();
     },
   };
+}
+
+function linksTo(ports: CallerPlace['ports'], wire: WireCount): Promise<Link[]> {
+  return Promise.all(ports.map((port, nth) => Link.to(port, wire.hookOf(nth))));
 }

@@ -19,7 +19,14 @@ const HOST = 'host-faults';
 /** After the worst of it: the longest back-off of a connection, and of a channel after it. */
 const RECOVERY_MS = 40_000;
 
-export type FaultStageOptions = { readonly bed: Bed; readonly overrides?: Overrides; readonly flags?: TopologyFlags };
+export type FaultStageOptions = {
+  readonly bed: Bed;
+  readonly overrides?: Overrides;
+  /** How the callers declare what they share with the agent. */
+  readonly flags?: TopologyFlags;
+  /** Members of one cluster; default: one broker, made for the stage. */
+  readonly brokers?: readonly Broker[];
+};
 
 export class FaultStage {
   readonly bed: Bed;
@@ -30,13 +37,14 @@ export class FaultStage {
   readonly logged: LogLine[] = [];
   readonly tricks: WireTricks;
   readonly agentLink: Link;
+  readonly #agentLinks: readonly Link[];
   #callers: readonly Caller[] = [];
   readonly #folder: string;
   readonly #options: FaultStageOptions;
   #agent: AgentProcess | undefined;
 
   private constructor(
-    parts: Pick<FaultStage, 'broker' | 'tricks' | 'agentLink'>,
+    parts: Pick<FaultStage, 'broker' | 'tricks' | 'agentLink'> & { readonly links: readonly Link[] },
     folder: string,
     options: FaultStageOptions,
   ) {
@@ -44,27 +52,28 @@ export class FaultStage {
     this.broker = parts.broker;
     this.tricks = parts.tricks;
     this.agentLink = parts.agentLink;
+    this.#agentLinks = parts.links;
     this.#folder = folder;
     this.#options = options;
   }
 
   /** Broker, agent and callers, all at rest. */
   static async set(options: FaultStageOptions): Promise<FaultStage> {
-    const broker = await Broker.start();
+    const brokers = options.brokers ?? [await Broker.start()];
+    const [broker] = brokers;
+    if (broker === undefined) throw new Error('a stage needs a broker');
     await broker.vhost(VHOST);
+    const ports = brokers.map((one) => () => one.amqpPort);
     const tricks = new WireTricks();
-    const agentLink = await Link.to(() => broker.amqpPort, tricks.hook);
+    const links = await Promise.all(ports.map((port, nth) => Link.to(port, nth === 0 ? tricks.hook : undefined)));
+    const [agentLink] = links;
+    if (agentLink === undefined) throw new Error('a stage needs a link');
     const folder = await mkdtemp('/var/tmp/hugenode-faults-');
     // QEMU runs as another user and has to get through.
     await chmod(folder, 0o755);
-    const stage = new FaultStage({ broker, tricks, agentLink }, folder, options);
+    const stage = new FaultStage({ broker, tricks, agentLink, links }, folder, options);
     await stage.startAgent();
-    const place = {
-      host: HOST,
-      port: () => broker.amqpPort,
-      url: (port: number) => broker.url(VHOST, port),
-      flags: options.flags ?? {},
-    };
+    const place = { host: HOST, ports, url: urlOf, flags: options.flags ?? {} };
     stage.#callers = [await ourCaller(place), await osloCaller(place)];
     return stage;
   }
@@ -89,11 +98,13 @@ export class FaultStage {
   async startAgent(overrides: Overrides = {}): Promise<void> {
     const settings: Overrides = {
       host: HOST,
-      'rpc.transport_url': this.broker.url(VHOST, this.agentLink.port),
+      'rpc.transport_url': urlOf(this.#agentLinks.map(({ port }) => port)),
       'rpc.heartbeat_ms': 2_000,
       'rpc.connect_timeout_ms': 3_000,
       'rpc.journal_path': join(this.#folder, 'requests.sqlite'),
       'spool.path': join(this.#folder, 'spool.sqlite'),
+      'usage.path': join(this.#folder, 'usage.sqlite'),
+      'metrics.listen': '127.0.0.1:0',
       'instances.path': join(this.#folder, 'instances'),
       'images.path': join(this.#folder, 'images'),
       'log.level': 'debug',
@@ -168,8 +179,14 @@ export class FaultStage {
     for (const caller of this.#callers) await caller.close();
     await this.#agent?.end('SIGKILL');
     await this.bed.clear();
-    await this.agentLink.close();
-    await this.broker.stop();
+    for (const link of this.#agentLinks) await link.close();
+    // Those that were given belong to whoever gave them.
+    if (this.#options.brokers === undefined) await this.broker.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** The transport URL of brokers at these ports, as our side takes it and oslo.messaging's. */
+function urlOf(ports: readonly number[]): string {
+  return `rabbit://${ports.map((port) => `guest:guest@127.0.0.1:${port}`).join(',')}/${VHOST}`;
 }

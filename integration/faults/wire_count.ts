@@ -3,7 +3,7 @@
  * oslo.messaging's kind may drop one: by the hop that the caller's connections pass.
  */
 import { z } from 'zod';
-import type { Way } from '../broker.ts';
+import type { LinkHook, Way } from '../broker.ts';
 import { FrameReader, MessageReader } from './amqp_frames.ts';
 
 const envelope = z.object({ 'oslo.message': z.string() });
@@ -30,17 +30,22 @@ export class WireCount {
   readonly #calls = new Map<string, WireCall>();
   #strays = 0;
 
-  /** The hook of the caller's link. */
-  readonly hook = (bytes: Buffer, way: Way, connection: number): Buffer => {
-    const key = `${way} ${connection}`;
+  /** The hook of a link of the caller's. */
+  hookOf(link: number): LinkHook {
+    return (bytes, way, connection) => {
+      this.#read(`${link} ${way} ${connection}`, bytes, way);
+      return bytes;
+    };
+  }
+
+  #read(key: string, bytes: Buffer, way: Way): void {
     const reader = this.#readers.get(key) ?? { frames: new FrameReader(), messages: new MessageReader() };
     this.#readers.set(key, reader);
     for (const frame of reader.frames.read(bytes).frames) {
       const body = reader.messages.take(frame);
       if (body !== undefined) this.#take(body, way);
     }
-    return bytes;
-  };
+  }
 
   /** The calls of one method on one instance, in the order in which they left. */
   callsOf(method: string, uuid: string): readonly WireCall[] {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => stage?.clear());
 
-describe.each(rounds(3))('round %i', (round) => {
+describe.each(rounds(2))('round %i', (round) => {
   test.each(BROKER_FAULTS)('$name', async (fault) => {
     const tally = await buildsUnder(stage, fault, BUILDS);
     expect(tally.calls).toBe(BUILDS + DELETES);
