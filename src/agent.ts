@@ -189,17 +189,23 @@ function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, 
     telemetrySecret: metering.telemetry_secret,
     balloonPeriodMs: metering.balloon_period_ms,
     periodMs: metering.period_ms,
-    readStatistics: (uuids) => driver.getStatistics(uuids),
-    publish: async (samples) => {
-      const prepared = notifier.prepare({
-        exchange: metering.exchange,
-        topic: metering.topic,
-        publisherId: metering.publisher_id,
-        eventType: 'telemetry.polling',
-        priority: 'sample',
-        payload: { samples },
-      });
-      spool.post([{ ...prepared, lane: 'samples', about: { samples: samples.length, at: samples[0]?.['timestamp'] } }]);
+    deadlineMs: metering.deadline_ms,
+    meters: metering.meters,
+    readStatistics: (uuids, options) => driver.getStatistics(uuids, options),
+    publish: (messages) => {
+      const prepared = messages.map((samples) => ({
+        ...notifier.prepare({
+          exchange: metering.exchange,
+          topic: metering.topic,
+          publisherId: metering.publisher_id,
+          eventType: 'telemetry.polling',
+          priority: 'sample',
+          payload: { samples },
+        }),
+        lane: 'samples',
+        about: { samples: samples.length, at: samples[0]?.['timestamp'] },
+      }));
+      spool.post(prepared);
     },
     log,
   });

@@ -27,23 +27,48 @@ export type GuestInfo = {
   readonly consoleLogPath: string;
 };
 
-/** Memory figures of one running guest, in KiB. What is unknown is absent, never zero. */
+/** Figures of one running guest; memory in KiB. What is unknown is absent, never zero. */
 export type GuestStatistics = {
   readonly instance: Instance;
   readonly powerState: PowerState;
   readonly domainName: string;
   /** CPU architecture, such as x86_64. */
   readonly architecture: string;
+  /** libvirt's number of the domain's state (virDomainState). */
+  readonly stateNumber?: number;
   /** From the guest's balloon driver; absent where the guest never reported. */
   readonly balloon?: {
     readonly availableKib?: number;
     readonly usableKib?: number;
     readonly unusedKib?: number;
+    readonly swapInKib?: number;
+    readonly swapOutKib?: number;
     /** When the guest last reported, in seconds since the epoch. */
     readonly lastUpdateS: number;
   };
+  /** Whether the guest has a balloon; absent where the hypervisor could not ask it now. */
+  readonly hasBalloon?: boolean;
+  /** How often this guest's balloon is asked, in ms; 0: never. */
+  readonly balloonPeriodMs?: number;
+  /** What the balloon leaves of the guest's memory: what the hypervisor says, not the guest. */
+  readonly actualKib?: number;
   /** Of the QEMU process: ordinary resident memory plus hugetlb pages. */
   readonly residentKib?: number;
+  /** Pages of the hugetlb pools that the process holds, per node and size. */
+  readonly held?: readonly NodePages[];
+  /** CPU time used so far, in ns. */
+  readonly cpuNs?: bigint;
+  /** vCPUs that are plugged in. */
+  readonly vcpus?: number;
+  /** Since when this run of the guest is known, in ms. */
+  readonly watchedMs?: number;
+};
+
+export type StatisticsOptions = {
+  /** With CPU time and vCPUs, which cost the hypervisor more. */
+  readonly cpu?: boolean;
+  /** Longest time that the hypervisor is waited for, in ms. */
+  readonly deadlineMs?: number;
 };
 
 export type AvailableResource = {
@@ -115,8 +140,11 @@ export interface ComputeDriver {
   getInfo(uuid: string): Promise<GuestInfo | undefined>;
   listGuests(): Promise<readonly GuestInfo[]>;
 
-  /** Statistics of all running guests of ours, or of those named, with one call to the hypervisor. */
-  getStatistics(uuids?: readonly string[]): Promise<readonly GuestStatistics[]>;
+  /**
+   * Statistics of all running guests of ours, or of those named, with one call to the hypervisor. A guest that does not
+   * answer is there with what is known without it, or not at all; the others do not wait for it.
+   */
+  getStatistics(uuids?: readonly string[], options?: StatisticsOptions): Promise<readonly GuestStatistics[]>;
 
   /** Tells of guests that start and stop, whoever made them do so. */
   onLifecycle(listener: LifecycleListener): void;

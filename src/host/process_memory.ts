@@ -1,6 +1,8 @@
 /** Memory of one process as the kernel counts it, and whether a pid is still the process we mean. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseStartTicks } from './process_start.ts';
 
 export type ProcessMemory = {
   /** Resident ordinary pages. */
@@ -16,6 +18,24 @@ export type ProcessMemory = {
 export async function readProcessMemory(pid: number, procRoot = '/proc'): Promise<ProcessMemory | undefined> {
   const status = await readOrUndefined(join(procRoot, String(pid), 'status'));
   return status === undefined ? undefined : parseStatus(status);
+}
+
+/** One run of a process: the pid alone may belong to another one by now. */
+export type ProcessRun = { readonly pid: number; readonly startTicks: number };
+
+/**
+ * Memory of that run of a process, and of no other: undefined where it has ended, also where its pid is in use again.
+ * In the caller's turn, because it is done for every guest in every cycle, and the kernel answers without waiting.
+ */
+export function readMemoryOfRun({ pid, startTicks }: ProcessRun, procRoot = '/proc'): ProcessMemory | undefined {
+  const folder = join(procRoot, String(pid));
+  try {
+    const memory = parseStatus(readFileSync(join(folder, 'status'), 'latin1'));
+    // Afterwards: a process that is still that run was it before, too.
+    return parseStartTicks(readFileSync(join(folder, 'stat'), 'latin1')) === startTicks ? memory : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Pure part of {@link readProcessMemory}. */

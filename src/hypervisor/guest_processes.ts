@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodePages } from '../admission/host_memory.ts';
 import { readHoldings } from '../host/numa_maps.ts';
-import { hasEnded, isProcessOf, readPidFile, readProcessMemory } from '../host/process_memory.ts';
+import { hasEnded, isProcessOf, readPidFile, type ProcessRun } from '../host/process_memory.ts';
+import { readStartTicks } from '../host/process_start.ts';
 import type { Logger } from '../log.ts';
 
 const GONE_TIMEOUT_MS = 60_000;
@@ -38,11 +39,13 @@ export class GuestProcesses {
     }
   }
 
-  /** Ordinary resident memory plus hugetlb pages, in KiB. */
-  async residentKib(domainName: string, uuid: string): Promise<number | undefined> {
+  /** The guest's process as one that is known again; undefined where there is none on this host. */
+  async runOf(domainName: string, uuid: string): Promise<ProcessRun | undefined> {
     const pid = await this.pidOf(domainName, uuid);
-    const memory = pid === undefined ? undefined : await readProcessMemory(pid);
-    return memory === undefined ? undefined : memory.vmRssKib + memory.hugetlbKib;
+    if (pid === undefined) return undefined;
+    const startTicks = await readStartTicks(pid);
+    // Looked at again: between the two the pid may have gone over to another process.
+    return startTicks !== undefined && (await isProcessOf(pid, uuid)) ? { pid, startTicks } : undefined;
   }
 
   /** Resolves when the process has given everything back; warns and goes on after a minute. */

@@ -1,17 +1,15 @@
 /**
  * The compute driver on libvirt. libvirtd works on a handful of calls per connection at a time, so each kind of call has
  * a connection of its own: starts, which take as long as QEMU needs to get its pages; changes (define, destroy,
- * undefine), which must not wait behind them; and questions (free pages, lookups, statistics, events), which an
- * admission waits for.
+ * undefine), which must not wait behind them; questions (free pages, lookups, events), which an admission waits for; and
+ * statistics, which one guest that does not answer may hold up.
  */
 import { join } from 'node:path';
 import {
   DomainMetadataType,
   DomainModificationImpact,
-  DomainStatsTypes,
   DomainUndefineFlags,
   ErrorCode,
-  GetAllDomainStatsFlags,
   type Domain,
 } from 'node-libvirt';
 import type { HostMemory, NodePages } from '../admission/host_memory.ts';
@@ -22,6 +20,7 @@ import type {
   GuestStatistics,
   LifecycleListener,
   PageHolders,
+  StatisticsOptions,
 } from '../compute_driver.ts';
 import { ComputeError } from '../errors.ts';
 import { recordElement } from '../domain/metadata.ts';
@@ -33,14 +32,16 @@ import type { Instance } from '../instance.ts';
 import type { Logger } from '../log.ts';
 import { UndoStack } from '../undo.ts';
 import { GuestProcesses } from './guest_processes.ts';
+import { GuestReadings } from './guest_readings.ts';
 import { GuestRecords } from './guest_records.ts';
+import { GuestRuns } from './guest_runs.ts';
 import { HostReader } from './host_reader.ts';
 import { instanceFiles, listFolders, makeBootSource, makeFolder, removeFolder } from './instance_files.ts';
 import { absentIsUndefined, hasLibvirtCode, isLocal, LibvirtLink } from './libvirt_link.ts';
 import { pageHoldersOf } from './page_holders.ts';
 import { Slots } from './slots.ts';
 import { spawnError } from './spawn_error.ts';
-import { balloonOf, powerStateOf } from './statistics.ts';
+import { powerStateOf } from './statistics.ts';
 
 export type LibvirtDriverOptions = {
   readonly uri: string;
@@ -72,6 +73,8 @@ export class LibvirtDriver implements ComputeDriver {
   readonly #starts: LibvirtLink;
   readonly #changes: LibvirtLink;
   readonly #questions: LibvirtLink;
+  readonly #statistics: LibvirtLink;
+  readonly #readings: GuestReadings;
   readonly #startSlots = new Slots(STARTS_AT_ONCE);
   readonly #host: HostReader;
   readonly #processes: GuestProcesses;
@@ -85,6 +88,7 @@ export class LibvirtDriver implements ComputeDriver {
     const { uri, socket, callTimeoutMs, log } = options;
     this.#starts = new LibvirtLink({ uri, socket, callTimeoutMs, log });
     this.#changes = new LibvirtLink({ uri, socket, callTimeoutMs, log });
+    this.#statistics = new LibvirtLink({ uri, socket, callTimeoutMs, log });
     this.#questions = new LibvirtLink({
       uri,
       socket,
@@ -100,6 +104,18 @@ export class LibvirtDriver implements ComputeDriver {
     this.#records = new GuestRecords(this.#questions, (uuid) => this.#domainName(uuid));
     this.#host = new HostReader(this.#questions, this.#isLocal);
     this.#processes = new GuestProcesses(this.#isLocal ? options.pidPath : undefined, log);
+    this.#readings = new GuestReadings({
+      link: this.#statistics,
+      records: this.#records,
+      runs: new GuestRuns({
+        link: this.#statistics,
+        processes: this.#processes,
+        balloonPeriodS: options.balloonPeriodMs / 1000,
+        log,
+      }),
+      architecture: async () => (await this.#host.topology()).arch,
+      log,
+    });
   }
 
   /** Connects, so that a host without libvirt is known at start and not at the first request. */
@@ -113,7 +129,7 @@ export class LibvirtDriver implements ComputeDriver {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#starts, this.#changes, this.#questions].map((link) => link.close()));
+    await Promise.all([this.#starts, this.#changes, this.#questions, this.#statistics].map((link) => link.close()));
   }
 
   onLifecycle(listener: LifecycleListener): void {
@@ -223,37 +239,13 @@ export class LibvirtDriver implements ComputeDriver {
     return infos.filter((info) => info !== undefined);
   }
 
-  async getStatistics(uuids?: readonly string[]): Promise<readonly GuestStatistics[]> {
+  async getStatistics(uuids?: readonly string[], options: StatisticsOptions = {}): Promise<readonly GuestStatistics[]> {
     // An empty list would mean all domains.
     if (uuids?.length === 0) return [];
-    const domains = uuids?.map((uuid) => this.#domainOf(uuid)) ?? [];
-    const groups = DomainStatsTypes.STATE | DomainStatsTypes.BALLOON;
-    const flags = GetAllDomainStatsFlags.NOWAIT | (uuids === undefined ? GetAllDomainStatsFlags.ACTIVE : 0);
-    const records = await this.#questions.use((connection) => connection.getAllDomainStats(domains, groups, flags));
-    const guests = records.map(({ domain, params }) =>
-      this.#statisticsOf(domain, params).catch((error: unknown) => {
-        // One guest that cannot be read costs its own samples only.
-        this.#options.log.warn('no statistics of one guest', { instance: domain.uuid, error: String(error) });
-        return undefined;
-      }),
+    return this.#readings.read(
+      uuids?.map((uuid) => this.#domainOf(uuid)),
+      options,
     );
-    return (await Promise.all(guests)).filter((guest) => guest !== undefined);
-  }
-
-  async #statisticsOf(domain: Domain, params: Readonly<Record<string, unknown>>): Promise<GuestStatistics | undefined> {
-    const instance = await this.#records.of(domain);
-    // While a build is under way the guest is not yet sold.
-    if (instance === undefined || instance.launchedAt === null) return undefined;
-    const balloon = balloonOf(params);
-    const residentKib = await this.#processes.residentKib(domain.name, domain.uuid);
-    return {
-      instance,
-      domainName: domain.name,
-      powerState: powerStateOf(params['state.state']),
-      architecture: (await this.#host.topology()).arch,
-      ...(balloon === undefined ? {} : { balloon }),
-      ...(residentKib === undefined ? {} : { residentKib }),
-    };
   }
 
   async #infoOf(domain: Domain, instance: Instance | undefined): Promise<GuestInfo | undefined> {

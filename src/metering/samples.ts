@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { VM_STATE, type GuestStatistics } from '../compute_driver.ts';
 import type { Instance } from '../instance.ts';
 import { mibFromKib, withoutZone } from '../units.ts';
+import { freshnessMs, type BalloonReading, type SampleClock } from './balloon.ts';
 import { signSample, type SampleValue } from './signature.ts';
 
 export type Sample = { readonly [key: string]: SampleValue } & {
@@ -14,33 +15,92 @@ export type Sample = { readonly [key: string]: SampleValue } & {
   readonly message_signature: string;
 };
 
+export const METERS = [
+  'memory.usage',
+  'memory.resident',
+  'memory.swap.in',
+  'memory.swap.out',
+  'cpu',
+  'memory',
+  'memory.available',
+  'vcpus',
+  'power.state',
+] as const;
+export type Meter = (typeof METERS)[number];
+
 export type SampleOptions = {
   readonly host: string;
+  /** Label of memory, which is MiB either way. */
   readonly memoryUnit: string;
   readonly telemetrySecret: string;
-  readonly balloonPeriodMs: number;
+  /** In the order in which they are sent. */
+  readonly meters: readonly Meter[];
 };
 
-export type SampleClock = { readonly nowMs: number; readonly monotonicS: number };
+type MeterRule = {
+  readonly type: 'gauge' | 'cumulative';
+  /** Undefined: the label of memory. */
+  readonly unit?: string;
+  /** What the guest itself says, and must have said lately. */
+  readonly fromGuest?: true;
+  readonly volume: (guest: GuestStatistics) => number | bigint | undefined;
+  readonly metadata?: (guest: GuestStatistics) => { [key: string]: SampleValue };
+};
 
-/** memory.usage and memory.resident of one guest, as far as they are known. */
-export function memorySamples(guest: GuestStatistics, clock: SampleClock, options: SampleOptions): Sample[] {
-  const usageKib = freshUsageKib(guest.balloon, clock.nowMs, options.balloonPeriodMs);
-  const meters = [
-    { name: 'memory.usage', kib: usageKib },
-    { name: 'memory.resident', kib: guest.residentKib },
-  ];
-  return meters.flatMap(({ name, kib }) =>
-    kib === undefined ? [] : [gauge(guest, name, mibFromKib(kib), clock, options)],
-  );
+const inMib = (kib: number | undefined) => (kib === undefined ? undefined : mibFromKib(kib));
+
+const RULES: Readonly<Record<Meter, MeterRule>> = {
+  'memory.usage': { type: 'gauge', fromGuest: true, volume: ({ balloon }) => inMib(usedKib(balloon)) },
+  'memory.resident': { type: 'gauge', volume: ({ residentKib }) => inMib(residentKib) },
+  'memory.swap.in': { type: 'cumulative', fromGuest: true, volume: (guest) => inMib(swapOf(guest)?.inKib) },
+  'memory.swap.out': { type: 'cumulative', fromGuest: true, volume: (guest) => inMib(swapOf(guest)?.outKib) },
+  cpu: {
+    type: 'cumulative',
+    unit: 'ns',
+    volume: ({ cpuNs }) => cpuNs,
+    metadata: ({ vcpus }) => (vcpus === undefined ? {} : { cpu_number: vcpus }),
+  },
+  memory: { type: 'gauge', volume: ({ actualKib }) => inMib(actualKib) },
+  'memory.available': { type: 'gauge', fromGuest: true, volume: ({ balloon }) => inMib(balloon?.availableKib) },
+  vcpus: { type: 'gauge', unit: 'vcpu', volume: ({ vcpus }) => vcpus },
+  'power.state': { type: 'gauge', unit: '', volume: ({ stateNumber }) => stateNumber },
+};
+
+/**
+ * Samples of one guest, of each meter that is known. What the guest itself says counts only where it is fresh.
+ * @param balloon how far its statistics can be trusted; undefined: not at all.
+ */
+export function guestSamples(
+  guest: GuestStatistics,
+  balloon: BalloonReading | undefined,
+  clock: SampleClock,
+  options: SampleOptions,
+): Sample[] {
+  const metadata = resourceMetadata(guest, options.host);
+  return options.meters.flatMap((name) => {
+    const rule = RULES[name];
+    if (rule.fromGuest === true && balloon?.state !== 'fresh') return [];
+    const volume = rule.volume(guest);
+    if (volume === undefined) return [];
+    return [
+      signed(
+        guest,
+        { name, rule, volume, metadata: { ...metadata, ...rule.metadata?.(guest), ...numa(guest) } },
+        clock,
+        options,
+      ),
+    ];
+  });
 }
 
-/** Statistics older than this are not current: two periods, but at least 30 s for guests that answer slowly. */
-export function freshnessMs(balloonPeriodMs: number): number {
-  return Math.max(2 * balloonPeriodMs, 30_000);
+/** What the guest uses, in KiB: available minus usable, or minus unused from older drivers. */
+export function usedKib(balloon: GuestStatistics['balloon']): number | undefined {
+  const rest = balloon?.usableKib ?? balloon?.unusedKib;
+  if (balloon?.availableKib === undefined || rest === undefined || rest > balloon.availableKib) return undefined;
+  return balloon.availableKib - rest;
 }
 
-/** What the guest uses, in KiB, if it said so lately: available minus usable, or minus unused from older drivers. */
+/** As {@link usedKib}, if the guest said so lately by the wall clock. */
 export function freshUsageKib(
   balloon: GuestStatistics['balloon'],
   nowMs: number,
@@ -50,34 +110,53 @@ export function freshUsageKib(
   const ageMs = nowMs - balloon.lastUpdateS * 1000;
   // A report from the future is a clock that was set; within a second it is rounding.
   if (ageMs > freshnessMs(balloonPeriodMs) || ageMs < -1000) return undefined;
-  const rest = balloon.usableKib ?? balloon.unusedKib;
-  if (balloon.availableKib === undefined || rest === undefined || rest > balloon.availableKib) return undefined;
-  return balloon.availableKib - rest;
+  return usedKib(balloon);
 }
 
-function gauge(
-  guest: GuestStatistics,
-  name: string,
-  volumeMib: number,
+/** Both or neither, as Ceilometer has it. */
+function swapOf({ balloon }: GuestStatistics): { inKib: number; outKib: number } | undefined {
+  if (balloon?.swapInKib === undefined || balloon.swapOutKib === undefined) return undefined;
+  return { inKib: balloon.swapInKib, outKib: balloon.swapOutKib };
+}
+
+type Measured = {
+  readonly name: Meter;
+  readonly rule: MeterRule;
+  readonly volume: number | bigint;
+  readonly metadata: { [key: string]: SampleValue };
+};
+
+function signed(
+  { instance }: GuestStatistics,
+  { name, rule, volume, metadata }: Measured,
   clock: SampleClock,
   options: SampleOptions,
 ): Sample {
-  const { instance } = guest;
   const sample = {
     source: 'openstack',
     counter_name: name,
-    counter_type: 'gauge',
-    counter_unit: options.memoryUnit,
-    counter_volume: volumeMib,
+    counter_type: rule.type,
+    counter_unit: rule.unit ?? options.memoryUnit,
+    counter_volume: volume,
     user_id: instance.userId,
     project_id: instance.projectId,
     resource_id: instance.uuid,
     timestamp: withoutZone(new Date(clock.nowMs).toISOString()),
-    resource_metadata: resourceMetadata(guest, options.host),
+    resource_metadata: metadata,
     message_id: randomUUID(),
     monotonic_time: clock.monotonicS,
   };
   return { ...sample, message_signature: signSample(sample, options.telemetrySecret) };
+}
+
+/** Pages of the hugetlb pools that the guest holds: `{ numa: { node0: { '2048kB': 64 } } }`; nothing where unknown. */
+function numa({ held }: GuestStatistics): { numa?: { [node: string]: { [size: string]: number } } } {
+  if (held === undefined || held.length === 0) return {};
+  const nodes: { [node: string]: { [size: string]: number } } = {};
+  for (const { node, pageSizeKib, pages } of held) {
+    nodes[`node${node}`] = { ...nodes[`node${node}`], [`${pageSizeKib}kB`]: pages };
+  }
+  return { numa: nodes };
 }
 
 /** Everything from which Gnocchi creates the resource, in the order in which Ceilometer's own agent sends it. */

@@ -4,10 +4,31 @@
  */
 import { createHmac } from 'node:crypto';
 
-export type SampleValue = string | number | boolean | null | { readonly [key: string]: SampleValue };
+/** What we send: no lists, and numbers as JavaScript writes them. */
+export type SampleValue = string | number | bigint | boolean | null | { readonly [key: string]: SampleValue };
+
+/** A number whose JSON text has a point or an exponent: a float to Python, also where it is whole. */
+export class PythonFloat {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** What others may send, too. */
+export type SignedValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | PythonFloat
+  | readonly SignedValue[]
+  | { readonly [key: string]: SignedValue };
 
 /** Lower-case hex signature of a sample; an empty secret means an empty signature. */
-export function signSample(sample: { readonly [key: string]: SampleValue }, secret: string): string {
+export function signSample(sample: { readonly [key: string]: SignedValue }, secret: string): string {
   if (secret === '') return '';
   const digest = createHmac('sha256', secret);
   for (const [name, value] of flatten(sample, '')) {
@@ -18,19 +39,21 @@ export function signSample(sample: { readonly [key: string]: SampleValue }, secr
   return digest.digest('hex');
 }
 
-/** Below this Python prints a float with an exponent; JavaScript does so from 1e-6 on. */
-const SMALLEST_PLAIN_FLOAT = 1e-4;
-
-type Leaf = Exclude<SampleValue, object> | null;
+type Leaf = Exclude<SignedValue, { readonly [key: string]: SignedValue }>;
 
 /** Depth first, keys sorted by code point at each level, nested names joined by a colon. */
-function* flatten(value: { readonly [key: string]: SampleValue }, prefix: string): Generator<[string, Leaf]> {
+function* flatten(value: { readonly [key: string]: SignedValue }, prefix: string): Generator<[string, Leaf]> {
   for (const key of Object.keys(value).toSorted(byCodePoint)) {
     const inner = value[key];
     const name = prefix === '' ? key : `${prefix}:${key}`;
-    if (typeof inner === 'object' && inner !== null) yield* flatten(inner, name);
-    else if (inner !== undefined) yield [name, inner];
+    if (inner === undefined) continue;
+    if (isLeaf(inner)) yield [name, inner];
+    else yield* flatten(inner, name);
   }
+}
+
+function isLeaf(value: SignedValue): value is Leaf {
+  return typeof value !== 'object' || value === null || value instanceof PythonFloat || Array.isArray(value);
 }
 
 /** Python's str() of what its JSON decoder makes of the value. JSON writes 64.0 as 64, so whole numbers are ints there. */
@@ -38,11 +61,45 @@ function pythonText(value: Leaf): string {
   if (value === null) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';
-  if (typeof value === 'number' && value !== 0 && Math.abs(value) < SMALLEST_PLAIN_FLOAT) {
-    // 1e-05: Python writes at least two digits of exponent.
-    return value.toExponential().replace(/e-(\d)$/, 'e-0$1');
+  if (value instanceof PythonFloat) return pythonFloat(value.value);
+  if (typeof value === 'object') return pythonRepr(value);
+  // From 1e21 on JSON has an exponent, and without a fraction below it has none.
+  if (typeof value === 'number' && (!Number.isInteger(value) || Math.abs(value) >= 1e21)) return pythonFloat(value);
+  return typeof value === 'number' && value !== 0 ? BigInt(value).toString() : String(value);
+}
+
+/** Python prints plain digits from 1e-4 to below 1e16, and an exponent of at least two digits beyond. */
+function pythonFloat(value: number): string {
+  const size = Math.abs(value);
+  if (Object.is(value, -0)) return '-0.0';
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
+    return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
   }
-  return String(value);
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+/** Python's repr(), with texts as UTF-8 bytes, as Ceilometer prepares them. */
+function pythonRepr(value: SignedValue): string {
+  if (typeof value === 'string') return pythonBytes(Buffer.from(value, 'utf8'));
+  if (Array.isArray(value)) return `[${value.map((inner: SignedValue) => pythonRepr(inner)).join(', ')}]`;
+  if (isLeaf(value)) return pythonText(value);
+  const entries = Object.entries(value)
+    .toSorted(([a], [b]) => byCodePoint(a, b))
+    .map(([key, inner]) => `${pythonRepr(key)}: ${pythonRepr(inner)}`);
+  return `{${entries.join(', ')}}`;
+}
+
+const ESCAPES: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r', 92: '\\\\' };
+
+function pythonBytes(bytes: Buffer): string {
+  const quote = bytes.includes(0x27) && !bytes.includes(0x22) ? '"' : "'";
+  const text = [...bytes].map((byte) => {
+    const escape = ESCAPES[byte];
+    if (escape !== undefined) return escape;
+    if (byte === quote.charCodeAt(0)) return `\\${quote}`;
+    return byte < 0x20 || byte > 0x7e ? `\\x${byte.toString(16).padStart(2, '0')}` : String.fromCharCode(byte);
+  });
+  return `b${quote}${text.join('')}${quote}`;
 }
 
 /** Python sorts by code point, JavaScript by UTF-16 unit: they differ above U+FFFF. */

@@ -10,8 +10,6 @@ import { periodAt, type AuditUnit } from './audit_periods.ts';
 import { lifecycleNotification } from './lifecycle.ts';
 import { versionedPayload } from './versioned.ts';
 
-export const NOTIFICATION_FORMATS = ['unversioned', 'versioned', 'both'] as const;
-
 export type LifecycleMessage = {
   readonly format: 'unversioned' | 'versioned';
   readonly publisherId: string;

@@ -15,7 +15,7 @@ import { describeHost } from '../compute/host_report.ts';
 import { placementRequestOf } from '../compute/placement_request.ts';
 import { NO_TUNING, type Instance } from '../instance.ts';
 import { planOnInventory } from '../inventory/plan_inventory.ts';
-import { memorySamples, type Sample } from '../metering/samples.ts';
+import { guestSamples, type Sample } from '../metering/samples.ts';
 import { signSample } from '../metering/signature.ts';
 import { lifecycleNotification, type LifecycleNotification } from '../notifications/lifecycle.ts';
 import { settingsSchema } from '../settings/schema.ts';
@@ -162,15 +162,17 @@ export function exampleSamples(): readonly Sample[] {
     architecture: 'x86_64',
     balloon: { availableKib: 94_800, usableKib: 72_876, lastUpdateS: nowMs / 1000 - 2 },
     residentKib: 239_124,
+    held: [{ node: 0, pageSizeKib: 2048, pages: 64 }],
   };
   const secret = metering.telemetry_secret;
   const options = {
     host: EXAMPLE_HOST,
     memoryUnit: metering.memory_unit,
     telemetrySecret: secret,
-    balloonPeriodMs: metering.balloon_period_ms,
-  };
-  return memorySamples(statistics, { nowMs, monotonicS: 2421.5 }, options).map((sample, index) => {
+    meters: ['memory.usage', 'memory.resident'],
+  } as const;
+  const balloon = { state: 'fresh', ageMs: 2000 } as const;
+  return guestSamples(statistics, balloon, { nowMs, monotonicS: 2421.5 }, options).map((sample, index) => {
     const renamed = { ...sample, message_id: `4f206a12-e612-41f1-bb2e-02fc0000000${index + 1}` };
     return { ...renamed, message_signature: signSample(renamed, secret) };
   });

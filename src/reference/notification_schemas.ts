@@ -1,5 +1,6 @@
 /** What notifications and samples look like to those who read them; tests hold real ones against it, key by key. */
 import { z } from 'zod';
+import { METERS } from '../metering/samples.ts';
 
 const EMPTY = 'Always empty: there is no such thing here, and consumers take it by name.';
 const NULL = 'Always null from this agent.';
@@ -143,15 +144,26 @@ const resourceMetadata = z.strictObject({
     .record(z.string(), z.string())
     .optional()
     .describe('metadata whose key begins with `metering.`, without that; absent where there is none'),
+  cpu_number: count('vCPUs; of the meter cpu alone').optional(),
+  numa: z
+    .record(z.string().regex(/^node\d+$/), z.record(z.string().regex(/^\d+kB$/), z.int().min(0)))
+    .optional()
+    .describe(
+      'pages of the hugetlb pools that the guest holds, by host node and page size; absent where it holds none',
+    ),
 });
 
 const sample = z.strictObject({
   source: z.literal('openstack'),
   counter_name: z
-    .enum(['memory.usage', 'memory.resident'])
-    .describe('what the guest says it uses; what its QEMU holds, huge pages among it'),
-  counter_type: z.literal('gauge'),
-  counter_unit: z.enum(['MB', 'MiB']).describe('a label (`metering.memory_unit`): the volume is MiB either way'),
+    .enum(METERS)
+    .describe(
+      'memory.usage: what the guest says it uses; memory.resident: what its QEMU holds, huge pages among it; cpu: its CPU time so far',
+    ),
+  counter_type: z.enum(['gauge', 'cumulative']),
+  counter_unit: z
+    .enum(['MB', 'MiB', 'ns', 'vcpu', ''])
+    .describe('of memory a label (`metering.memory_unit`): the volume is MiB either way'),
   counter_volume: z.number().min(0),
   user_id: z.string(),
   project_id: z.string(),

@@ -211,6 +211,19 @@ const images = z.strictObject({
   ),
 });
 
+/** The meters there are (metering/samples.ts; a test compares). */
+export const METERS = [
+  'memory.usage',
+  'memory.resident',
+  'memory.swap.in',
+  'memory.swap.out',
+  'cpu',
+  'memory',
+  'memory.available',
+  'vcpus',
+  'power.state',
+] as const;
+
 const metering = z.strictObject({
   enabled: flag('send memory samples', true),
   period_ms: durationMs('time between two samples of an instance, in ms', 10_000, 1000),
@@ -219,6 +232,19 @@ const metering = z.strictObject({
     10_000,
     1000,
   ).refine((ms) => ms % 1000 === 0, 'whole seconds only: libvirt takes the period in seconds'),
+  deadline_ms: durationMs(
+    'how long the hypervisor is waited for in one reading of all guests, in ms; a guest that is stuck is then passed over',
+    5_000,
+    100,
+  ),
+  meters: z
+    .array(z.enum(METERS))
+    .min(1)
+    .refine((meters) => new Set(meters).size === meters.length, 'each meter once')
+    .default(['memory.usage', 'memory.resident', 'memory.swap.in', 'memory.swap.out', 'cpu'])
+    .describe(
+      'what is sent of each instance; beside these there are memory, memory.available, vcpus and power.state of newer Ceilometer',
+    ),
   exchange: text('exchange that samples go to', 'ceilometer'),
   topic: text('topic that samples go to: the queue is <topic>.sample', 'notifications'),
   publisher_id: text('publisher id of samples', 'ceilometer.polling'),

@@ -15,7 +15,7 @@ import {
 } from '../../src/api/schemas.ts';
 import { viewHost, viewInstance } from '../../src/api/views.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
-import { memorySamples } from '../../src/metering/samples.ts';
+import { guestSamples, METERS } from '../../src/metering/samples.ts';
 import { lifecycleNotification } from '../../src/notifications/lifecycle.ts';
 import { asyncApiDocument, asyncApiText } from '../../src/reference/asyncapi.ts';
 import { FAILURE_NAMES } from '../../src/reference/asyncapi_messages.ts';
@@ -99,6 +99,7 @@ test('AsyncAPI’s own parser has nothing against it but that there is a newer A
 test('every method of the API and every class of error is in it, and no other', () => {
   const { methods } = apiEndpoint({
     compute: coreOf([]).compute,
+    usage: async (query) => ({ ...query, untilMs: query.toMs, sinceMs: 0, rows: [] }),
     host: 'cmp1',
     served: () => ({
       readiness: { ready: true, reasons: [] },
@@ -265,12 +266,20 @@ describe('messages of the agent fit the document', () => {
       powerState: 'running' as const,
       domainName: 'hugenode-x',
       architecture: 'x86_64',
-      balloon: { availableKib: 94_800, usableKib: 73_156, lastUpdateS: nowMs / 1000 },
+      balloon: { availableKib: 94_800, usableKib: 73_156, swapInKib: 0, swapOutKib: 0, lastUpdateS: nowMs / 1000 },
       residentKib: 239_124,
+      actualKib: 131_072,
+      cpuNs: 12_345_678_901n,
+      vcpus: 1,
+      stateNumber: 1,
+      held: [
+        { node: 0, pageSizeKib: 2048, pages: 64 },
+        { node: 1, pageSizeKib: 2048, pages: 32 },
+      ],
     };
-    const options = { host: 'cmp1', memoryUnit: 'MiB', telemetrySecret: '', balloonPeriodMs: 10_000 };
-    const samples = memorySamples(guest, { nowMs, monotonicS: 1 }, options);
-    expect(samples).toHaveLength(2);
+    const options = { host: 'cmp1', memoryUnit: 'MiB', telemetrySecret: '', meters: METERS };
+    const samples = guestSamples(guest, { state: 'fresh', ageMs: 0 }, { nowMs, monotonicS: 1 }, options);
+    expect(samples).toHaveLength(METERS.length);
     const body = notificationBody('telemetry.polling', 'sample', { samples });
     expect(problemsOf('telemetry.polling', body)).toEqual([]);
   });
