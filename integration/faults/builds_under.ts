@@ -18,6 +18,8 @@ const CALM_PATIENCE_S = 30;
 export type Tally = {
   /** Builds and the deletes among them. */
   calls: number;
+  /** Builds that were asked for and not answered when the fault began. */
+  underWay: number;
   /** Ended in an answer at once. */
   answered: number;
   /** Ended in a documented error: the caller does not know, and asks again. */
@@ -39,7 +41,7 @@ type Build = {
  */
 export async function buildsUnder(stage: FaultStage, fault: BrokerFault, count: number): Promise<Tally> {
   await sweep(stage);
-  const tally: Tally = { calls: 0, answered: 0, notKnown: 0, repeated: 0 };
+  const tally: Tally = { calls: 0, underWay: 0, answered: 0, notKnown: 0, repeated: 0 };
   const builds = Array.from({ length: count }, (_, nth): Build => {
     const uuid = randomUUID();
     const args = createArgs({ uuid, flavor: flavorOf(stage.bed.guestPages) });
@@ -51,6 +53,8 @@ export async function buildsUnder(stage: FaultStage, fault: BrokerFault, count: 
   ends.catch(() => {});
 
   await until(async () => (await stage.bed.uuids()).length >= Math.min(5, count / 4), 30_000);
+  tally.underWay = count - builds.filter(({ uuid, caller }) => isAnswered(caller, uuid)).length;
+  expect(tally.underWay).toBeGreaterThan(0);
   await fault.happen(stage, mark);
   if (fault.isUnready) await stage.untilUnready(mark);
   await stage.untilReady();
@@ -136,6 +140,10 @@ function expectOneStartEach({ bed }: FaultStage, builds: readonly Build[]): void
   if (!(bed instanceof FakeBed)) return;
   const uuids = new Set(builds.map(({ uuid }) => uuid));
   expect(bed.starts.filter((uuid) => uuids.has(uuid)).toSorted()).toEqual([...uuids].toSorted());
+}
+
+function isAnswered({ wire }: Caller, uuid: string): boolean {
+  return wire.callsOf('create_instance', uuid).some(({ finals }) => finals.length > 0);
 }
 
 /** Each call that left found one answer in its queue; returns how many copies came beside. */

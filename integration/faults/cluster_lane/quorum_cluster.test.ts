@@ -46,14 +46,14 @@ describe('three brokers in a cluster, quorum queues', () => {
   test.each(rounds(10))(
     'round %i: the leader of the queue is killed, and all builds are accounted for',
     async (round) => {
+      const queue = `hugenode.${stage.host}`;
+      const dead = await cluster.leaderOf(stage.vhost, queue);
       const fault: BrokerFault = {
         name: 'the leader is killed',
         isUnready: false,
         mayRepeat: true,
         patienceS: 20,
         async happen() {
-          const queue = `hugenode.${stage.host}`;
-          const dead = await cluster.leaderOf(stage.vhost, queue);
           await dead.kill();
           // Two of three go on, under another leader, before the third is back.
           await expect
