@@ -34,6 +34,9 @@ export type Tapped = {
   readonly publisherId: string;
   readonly payload: Record<string, unknown>;
   readonly context: Record<string, unknown>;
+  readonly messageId: string;
+  /** What oslo.messaging's consumers know a repeated message by. */
+  readonly uniqueId: string | null;
 };
 
 export class Tap {
@@ -58,8 +61,8 @@ export class Tap {
           if (message === null) return;
           const decoded = decodeNotification(message.content, message.properties);
           if (!decoded.accepted) throw new Error(`not a notification: ${decoded.rejection.reason}`);
-          const { eventType, priority, publisherId, payload, context } = decoded.message;
-          tap.seen.push({ eventType, priority, publisherId, payload: payloadSchema.parse(payload), context });
+          const { message: told } = decoded;
+          tap.seen.push({ ...told, payload: payloadSchema.parse(told.payload) });
         },
         { noAck: true },
       );

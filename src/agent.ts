@@ -144,6 +144,8 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   served.now = () => ({
     readiness: withProblems(server.readiness, spool.problems),
     requests: server.requestCounts,
+    ...(settings.metering.enabled ? { metering: meter.figures } : {}),
+    spool: spool.figures,
   });
   taken.push('requests', () => server.stop(settings.rpc.stop_timeout_ms));
 }

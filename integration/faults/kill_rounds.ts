@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { type AgentStage, createArgs, flavorOf, freePagesBack } from '../agent.ts';
 import { poolCount } from '../page_pool.ts';
+import { Tap, type Tapped } from '../tap.ts';
 
 /** In the order of a build: each step of the request, and of the verb in the middle of it. */
 export const CREATE_STEPS = [
@@ -32,8 +33,12 @@ const PAGES = 40;
 /** Both agents, the build, and a minute for a reply that waits for its queue. */
 export const KILL_TIMEOUT_MS = 90_000;
 
-/** The caller gets its one answer, and the instance is there once. Leaves the agent running. */
+/**
+ * The caller gets its one answer, and the instance is there once; that it was built and that it was deleted is told once
+ * each. Leaves the agent running.
+ */
 export async function killedBuild(stage: AgentStage, step: string): Promise<'one answer'> {
+  await using told = await tapOn(stage);
   const free = await poolCount('free_hugepages');
   await startDyingAt(stage, step);
   const args = createArgs({ flavor: flavorOf(PAGES) });
@@ -46,11 +51,13 @@ export async function killedBuild(stage: AgentStage, step: string): Promise<'one
   expect(await poolCount('free_hugepages')).toBe(free - PAGES);
   await stage.call('delete_instance', { uuid: args['uuid'] });
   await expectNothingLeft(stage, free);
+  await expectToldOnce(told.tap, String(args['uuid']));
   return 'one answer';
 }
 
-/** The caller hears that the instance is deleted, which it is; never that there is none. */
+/** The caller hears that the instance is deleted, which it is; never that there is none. And all others hear it once. */
 export async function killedDelete(stage: AgentStage, step: string): Promise<'one answer'> {
+  await using told = await tapOn(stage);
   const free = await poolCount('free_hugepages');
   await startDyingAt(stage, step);
   const { uuid } = await stage.create({ flavor: flavorOf(PAGES) });
@@ -59,7 +66,24 @@ export async function killedDelete(stage: AgentStage, step: string): Promise<'on
   await stage.start();
   expect(await answer).toBeNull();
   await expectNothingLeft(stage, free);
+  await expectToldOnce(told.tap, uuid);
   return 'one answer';
+}
+
+async function tapOn(stage: AgentStage): Promise<AsyncDisposable & { readonly tap: Tap }> {
+  const tap = await Tap.on(stage.api.url(stage.vhost), 'nova', ['notifications.info', 'notifications.error']);
+  return { tap, [Symbol.asyncDispose]: () => tap.close() };
+}
+
+/** A message that was confirmed while the agent died is sent again as the same one: consumers know it by its id. */
+async function expectToldOnce(tap: Tap, uuid: string): Promise<void> {
+  const of = (kind: string) => (one: Tapped) =>
+    one.eventType === `compute.instance.${kind}` && one.payload['instance_id'] === uuid;
+  await tap.first(of('delete.end'), 20_000);
+  for (const kind of ['create.end', 'delete.end']) {
+    const ids = tap.seen.filter(of(kind)).flatMap(({ messageId, uniqueId }) => [`${messageId} ${uniqueId}`]);
+    expect(new Set(ids).size, `${kind} in ${tap.seen.map(({ eventType }) => eventType).join(', ')}`).toBe(1);
+  }
 }
 
 async function startDyingAt(stage: AgentStage, step: string): Promise<void> {

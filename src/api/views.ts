@@ -104,6 +104,29 @@ const rulesView = z.object({
     .nullable(),
 });
 
+const BALLOON_STATES = ['fresh', 'stale', 'never', 'no-driver', 'off'] as const;
+
+/** What samples are made of, and whether they go out. Since 1.1. */
+const meteringView = z.object({
+  cycles: z.number(),
+  /** Left out because the one before took longer than a period. */
+  overruns: z.number(),
+  failures: z.number(),
+  samples: z.number(),
+  /** Guests whose statistics are in each state, as last read. */
+  balloons: z.record(z.enum(BALLOON_STATES), z.number()),
+  /** Guests of which no memory usage is known, at most a hundred; null where they never reported. */
+  not_fresh: z.array(
+    z.object({ instance: z.string(), state: z.enum(BALLOON_STATES), age_seconds: z.number().nullable() }),
+  ),
+});
+
+/** Messages that wait for the broker, by kind; and since the start those sent, and those lost. Since 1.1. */
+const spoolView = z.record(
+  z.string(),
+  z.object({ waiting: z.number(), bytes: z.number(), sent: z.number(), lost: z.number() }),
+);
+
 export const hostView = z.object({
   host: z.string(),
   api_version: z.string(),
@@ -111,6 +134,8 @@ export const hostView = z.object({
   readiness: z.object({ ready: z.boolean(), reasons: z.array(z.string()) }).optional(),
   /** Taken and not answered yet, of these waiting for a place, and unreadable since the start. Since 1.1. */
   requests: z.object({ taken: z.number(), waiting: z.number(), unreadable: z.number() }).optional(),
+  metering: meteringView.optional(),
+  spool: spoolView.optional(),
   instances: z.number(),
   shut_off_instances: z.enum(['keep', 'release']).default('keep'),
   rules: rulesView.optional(),
@@ -143,7 +168,25 @@ export type HolderName = z.output<typeof holderName>;
 export type HoldersView = z.output<typeof holdersView>;
 
 /** What a server tells of itself. */
-export type ServedState = { readonly readiness: Readiness; readonly requests: RequestCounts };
+export type ServedState = {
+  readonly readiness: Readiness;
+  readonly requests: RequestCounts;
+  readonly metering?: MeteringState;
+  readonly spool?: z.output<typeof spoolView>;
+};
+
+type BalloonState = (typeof BALLOON_STATES)[number];
+
+export type MeteringState = {
+  readonly cycles: number;
+  readonly overruns: number;
+  readonly failures: number;
+  readonly samples: number;
+  /** By instance. */
+  readonly balloons: ReadonlyMap<string, { readonly state: BalloonState; readonly ageMs: number | null }>;
+};
+
+const MOST_NOT_FRESH = 100;
 
 const JUST_SERVED: ServedState = {
   readiness: { ready: true, reasons: [] },
@@ -201,12 +244,14 @@ export function viewInstance(info: GuestInfo, host: string): InstanceView {
 
 /** @param served of the server that answers; whoever answers is heard, so ready is what it is without one. */
 export function viewHost(report: HostReport, apiVersion: string, served: ServedState = JUST_SERVED): HostView {
-  const { readiness, requests } = served;
+  const { readiness, requests, metering, spool } = served;
   return {
     host: report.host,
     api_version: apiVersion,
     readiness: { ready: readiness.ready, reasons: [...readiness.reasons] },
     requests: { ...requests },
+    ...(metering === undefined ? {} : { metering: viewMetering(metering) }),
+    ...(spool === undefined ? {} : { spool: { ...spool } }),
     instances: report.instances,
     shut_off_instances: report.rules.shutOffInstances,
     rules: viewRules(report),
@@ -226,6 +271,32 @@ export function viewHost(report: HostReport, apiVersion: string, served: ServedS
     })),
     promised: report.promised.map(({ pageSizeKib, pages }) => ({ page_size_kib: pageSizeKib, pages })),
     ...(report.holders === undefined ? {} : { holders: viewHolders(report.holders) }),
+  };
+}
+
+function viewMetering({ cycles, overruns, failures, samples, balloons }: MeteringState): HostView['metering'] {
+  const list = [...balloons];
+  const countOf = (state: BalloonState) => list.filter(([, balloon]) => balloon.state === state).length;
+  return {
+    cycles,
+    overruns,
+    failures,
+    samples,
+    balloons: {
+      fresh: countOf('fresh'),
+      stale: countOf('stale'),
+      never: countOf('never'),
+      'no-driver': countOf('no-driver'),
+      off: countOf('off'),
+    },
+    not_fresh: list
+      .filter(([, { state }]) => state !== 'fresh')
+      .slice(0, MOST_NOT_FRESH)
+      .map(([instance, { state, ageMs }]) => ({
+        instance,
+        state,
+        age_seconds: ageMs === null ? null : Math.round(ageMs / 100) / 10,
+      })),
   };
 }
 
