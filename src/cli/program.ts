@@ -7,6 +7,7 @@ import type { CreateInstanceArgs, PlanInstanceArgs } from '../client/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
 import { addDeadLetterVerbs } from './dead_letter_verbs.ts';
+import { addDoctor } from './doctor_verb.ts';
 import { EXIT, EXIT_HELP, RefusedError, exitCodeOf } from './exit_codes.ts';
 
 const SYSTEM_CONFIG = '/etc/hugenode/hugenode.yaml';
@@ -46,6 +47,11 @@ function buildProgram(): Command {
   addDeadLetterVerbs(program, {
     settings: () => readSettings(program.opts<GlobalOptions>()),
     print: (answer) => print(answer, program.opts<GlobalOptions>()),
+    example,
+  });
+  addDoctor(program, {
+    settings: () => readSettings(program.opts<GlobalOptions>()),
+    options: () => program.opts<GlobalOptions>(),
     example,
   });
   return program;
