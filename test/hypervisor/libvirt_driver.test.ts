@@ -1,7 +1,7 @@
 /** The driver against a libvirtd whose every word the test decides: what it leaves behind when something fails. */
-import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DomainState, ListAllDomainsFlags, ErrorCode, Procedures } from 'node-libvirt';
 import { FakeLibvirtd } from 'node-libvirt/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -77,6 +77,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  rmSync(dirname(instancesPath), { recursive: true });
   await driver.close();
   await libvirtd[Symbol.asyncDispose]();
 });
