@@ -146,6 +146,9 @@ export interface ComputeDriver {
    */
   getStatistics(uuids?: readonly string[], options?: StatisticsOptions): Promise<readonly GuestStatistics[]>;
 
-  /** Tells of guests that start and stop, whoever made them do so. */
+  /**
+   * Tells of guests that start and stop, whoever made them do so. After a time in which that was not heard each guest is
+   * told of, as `unknown`.
+   */
   onLifecycle(listener: LifecycleListener): void;
 }

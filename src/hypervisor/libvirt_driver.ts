@@ -10,6 +10,7 @@ import {
   DomainModificationImpact,
   DomainUndefineFlags,
   ErrorCode,
+  type Connection,
   type Domain,
 } from 'node-libvirt';
 import type { HostMemory, NodePages } from '../admission/host_memory.ts';
@@ -82,6 +83,7 @@ export class LibvirtDriver implements ComputeDriver {
   readonly #isLocal: boolean;
   readonly #records: GuestRecords;
   readonly #listeners: LifecycleListener[] = [];
+  #hasListened = false;
 
   constructor(options: LibvirtDriverOptions) {
     this.#options = options;
@@ -95,9 +97,9 @@ export class LibvirtDriver implements ComputeDriver {
       callTimeoutMs,
       log,
       onOpen: async (connection) => {
-        await connection.subscribe('domainLifecycle', ({ domain, event }) => {
-          for (const listener of this.#listeners) listener({ uuid: domain.uuid, event });
-        });
+        await connection.subscribe('domainLifecycle', ({ domain, event }) => this.#tell(domain, event));
+        if (this.#hasListened) void this.#tellOfAll(connection);
+        this.#hasListened = true;
       },
     });
     this.#isLocal = isLocal(uri);
@@ -242,10 +244,25 @@ export class LibvirtDriver implements ComputeDriver {
   async getStatistics(uuids?: readonly string[], options: StatisticsOptions = {}): Promise<readonly GuestStatistics[]> {
     // An empty list would mean all domains.
     if (uuids?.length === 0) return [];
+    // Statistics have a connection of their own: the one that hears events would stay away after a loss until it is used.
+    void this.#questions.use(async () => {}).catch(() => undefined);
     return this.#readings.read(
       uuids?.map((uuid) => this.#domainOf(uuid)),
       options,
     );
+  }
+
+  /** What happened while nobody listened is not told again: each guest is to be looked at. Never rejects. */
+  async #tellOfAll(connection: Connection): Promise<void> {
+    try {
+      for (const domain of await connection.listAllDomains(0)) this.#tell(domain, 'unknown');
+    } catch (error) {
+      this.#options.log.warn('what happened to guests meanwhile is not known', { error: String(error) });
+    }
+  }
+
+  #tell({ uuid }: Domain, event: string): void {
+    for (const listener of this.#listeners) listener({ uuid, event });
   }
 
   async #infoOf(domain: Domain, instance: Instance | undefined): Promise<GuestInfo | undefined> {

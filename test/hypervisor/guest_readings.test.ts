@@ -239,3 +239,15 @@ test('whatever libvirt says, figures are whole, not negative, or absent', () => 
     }),
   );
 });
+
+test('events are heard again after libvirtd was away, and what happened meanwhile is looked at', async () => {
+  guests = [guestOf(UUID)];
+  libvirtd.answer(Procedures.CONNECT_LIST_ALL_DOMAINS, () => ({ domains: guests.map(asDomain) }));
+  const heard: unknown[] = [];
+  driver.onLifecycle((event) => heard.push(event));
+  await driver.getStatistics();
+  expect(heard).toEqual([]);
+  libvirtd.drop();
+  await expect.poll(() => driver.getStatistics().catch(() => []), { timeout: 5000 }).toHaveLength(1);
+  await expect.poll(() => heard, { timeout: 5000 }).toEqual([{ uuid: UUID, event: 'unknown' }]);
+});
