@@ -20,6 +20,7 @@ import {
   BrokerUnavailableError,
   MemoryRequestStore,
   Notifier,
+  prepareNotification,
   RpcServer,
   safeContext,
   SqliteRequestStore,
@@ -89,20 +90,12 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   taken.push('libvirt', () => driver.close());
   await driver.open();
   await checkRules(settings, driver);
-  const broker = await BrokerConnection.open({
-    ...brokerOptions(settings, 'hugenode serve', log),
-    startTimeoutMs: settings.rpc.start_timeout_ms,
-  });
-  taken.push('broker', () => broker.close());
-
-  const flags = topologyFlags(settings);
-  const { driver: format, declare_queues: declaresQueues } = settings.notifications;
-  const notifier = new Notifier(broker, { flags, format, declaresQueues });
-  const spool = spoolOf(settings, notifier, log);
-  taken.push('spool', () => spool.stop(SPOOL_DRAIN_MS));
-  spool.start();
-  const teller = tellerOf(settings, notifier, spool, log);
-  const meter = meterOf(settings, driver, notifier, spool, log);
+  // All but requests goes on without a broker: an agent that is started while it is away measures and tells all the same.
+  const bus: { notifier?: Notifier } = {};
+  const spool = spoolOf(settings, bus, log);
+  taken.push('spool', () => spool.close());
+  const teller = tellerOf(settings, spool, log);
+  const meter = meterOf(settings, driver, spool, log);
   taken.push('metering', () => meter.stop());
   const compute = computeOf(settings, driver, log, teller, meter);
   taken.push('compute', () => compute.stop());
@@ -125,6 +118,16 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
       requests: { taken: 0, waiting: 0, unreadable: 0 },
     }),
   };
+  const broker = await BrokerConnection.open({
+    ...brokerOptions(settings, 'hugenode serve', log),
+    startTimeoutMs: settings.rpc.start_timeout_ms,
+  });
+  taken.push('broker', () => broker.close());
+  const flags = topologyFlags(settings);
+  const { driver: format, declare_queues: declaresQueues } = settings.notifications;
+  bus.notifier = new Notifier(broker, { flags, format, declaresQueues });
+  spool.start();
+  taken.push('what waits for the broker', () => spool.drain(SPOOL_DRAIN_MS));
   const server = await RpcServer.start(broker, {
     exchange: settings.rpc.exchange,
     topic: settings.rpc.topic,
@@ -165,12 +168,15 @@ function requestStore({ rpc }: Settings, log: Logger): RequestStore {
   }
 }
 
-function spoolOf({ spool }: Settings, notifier: Notifier, log: Logger): Spool {
+function spoolOf({ spool }: Settings, bus: { readonly notifier?: Notifier }, log: Logger): Spool {
   const { path, max_messages: messages, max_bytes: bytes } = spool;
   try {
     return new Spool({
       openFile: () => SpoolFile.open(path === '' ? IN_MEMORY : path, log),
-      deliver: (message) => notifier.deliver(message),
+      deliver: async (message) => {
+        if (bus.notifier === undefined) throw new BrokerUnavailableError('not connected yet');
+        await bus.notifier.deliver(message);
+      },
       isAbsence: (error) => error instanceof BrokerUnavailableError,
       bound: { messages, bytes },
       memoryBound: SPOOL_MEMORY,
@@ -183,8 +189,8 @@ function spoolOf({ spool }: Settings, notifier: Notifier, log: Logger): Spool {
   }
 }
 
-function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, spool: Spool, log: Logger): Meter {
-  const { metering, host } = settings;
+function meterOf(settings: Settings, driver: LibvirtDriver, spool: Spool, log: Logger): Meter {
+  const { metering, notifications, host } = settings;
   return new Meter({
     host,
     memoryUnit: metering.memory_unit,
@@ -196,14 +202,17 @@ function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, 
     readStatistics: (uuids, options) => driver.getStatistics(uuids, options),
     publish: (messages) => {
       const prepared = messages.map((samples) => ({
-        ...notifier.prepare({
-          exchange: metering.exchange,
-          topic: metering.topic,
-          publisherId: metering.publisher_id,
-          eventType: 'telemetry.polling',
-          priority: 'sample',
-          payload: { samples },
-        }),
+        ...prepareNotification(
+          {
+            exchange: metering.exchange,
+            topic: metering.topic,
+            publisherId: metering.publisher_id,
+            eventType: 'telemetry.polling',
+            priority: 'sample',
+            payload: { samples },
+          },
+          notifications.driver,
+        ),
         lane: 'samples',
         about: { samples: samples.length, at: samples[0]?.['timestamp'] },
       }));
@@ -213,7 +222,7 @@ function meterOf(settings: Settings, driver: LibvirtDriver, notifier: Notifier, 
   });
 }
 
-function tellerOf({ notifications, instances, host }: Settings, notifier: Notifier, spool: Spool, log: Logger): Teller {
+function tellerOf({ notifications, instances, host }: Settings, spool: Spool, log: Logger): Teller {
   const { enabled, format, exchange, topic, versioned_topic, audit_period } = notifications;
   const formats = format === 'both' ? (['unversioned', 'versioned'] as const) : [format];
   return new Teller({
@@ -222,7 +231,10 @@ function tellerOf({ notifications, instances, host }: Settings, notifier: Notifi
     formats: enabled ? formats : [],
     auditUnit: audit_period === 'off' ? 'month' : audit_period,
     prepare: (message) =>
-      notifier.prepare({ ...message, exchange, topic: message.format === 'versioned' ? versioned_topic : topic }),
+      prepareNotification(
+        { ...message, exchange, topic: message.format === 'versioned' ? versioned_topic : topic },
+        notifications.driver,
+      ),
     safeContext,
     spool,
     log,

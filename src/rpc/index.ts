@@ -23,6 +23,7 @@ export {
 } from './notification_listener.ts';
 export {
   Notifier,
+  prepareNotification,
   safeContext,
   type Notification,
   type NotificationPriority,

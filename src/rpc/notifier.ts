@@ -88,23 +88,7 @@ export class Notifier {
    * exists with other flags) or `not-encodable`; nothing is kept for later.
    */
   async notify(notification: Notification): Promise<void> {
-    await this.deliver(this.prepare(notification));
-  }
-
-  /** Gives it its ids and its time. @throws RpcError `not-encodable` */
-  prepare(notification: Notification): PreparedNotification {
-    const { exchange, topic, priority } = notification;
-    const message = {
-      messageId: crypto.randomUUID(),
-      publisherId: notification.publisherId,
-      eventType: notification.eventType,
-      priority: priority.toUpperCase(),
-      payload: notification.payload,
-      timestamp: naiveUtc(new Date()),
-      uniqueId: hexId(),
-      context: safeContext(notification.context ?? {}),
-    };
-    return { exchange, queue: `${topic}.${priority}`, body: encodeNotification(message, this.#format) };
+    await this.deliver(prepareNotification(notification, this.#format));
   }
 
   /** As `notify`, of one that was prepared: as often as need be. */
@@ -124,6 +108,22 @@ export class Notifier {
     if (flags.autoDelete) await this.#broker.declare(key, declare);
     else await this.#broker.declareOnce(key, declare);
   }
+}
+
+/** Gives it its ids and its time. @throws RpcError `not-encodable` */
+export function prepareNotification(notification: Notification, format?: NotificationFormat): PreparedNotification {
+  const { exchange, topic, priority } = notification;
+  const message = {
+    messageId: crypto.randomUUID(),
+    publisherId: notification.publisherId,
+    eventType: notification.eventType,
+    priority: priority.toUpperCase(),
+    payload: notification.payload,
+    timestamp: naiveUtc(new Date()),
+    uniqueId: hexId(),
+    context: safeContext(notification.context ?? {}),
+  };
+  return { exchange, queue: `${topic}.${priority}`, body: encodeNotification(message, format) };
 }
 
 /** The context without any key that is not known to be safe. */

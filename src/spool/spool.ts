@@ -68,6 +68,8 @@ export class Spool {
   readonly #stopping = new AbortController();
   #file: SpoolFile | undefined;
   #fileProblem: string | null = null;
+  #isClosed = false;
+  #isStarted = false;
 
   /** Opens the file; where the disk takes nothing, starts in memory. @throws what `openFile` throws for other reasons. */
   constructor(options: SpoolOptions) {
@@ -80,8 +82,9 @@ export class Spool {
     }
   }
 
-  /** Begins to send what an earlier process left. */
+  /** Begins to send: what an earlier process left, and what was posted meanwhile. */
   start(): void {
+    this.#isStarted = true;
     for (const lane of this.#lanes.values()) this.#send(lane);
   }
 
@@ -137,8 +140,8 @@ export class Spool {
     );
   }
 
-  /** Sends on for at most that long, then leaves the rest to the next process. */
-  async stop(timeoutMs: number): Promise<void> {
+  /** Sends on for at most that long, and then no more; what is posted from now on is kept for the next process. */
+  async drain(timeoutMs: number): Promise<void> {
     const timeUp = new AbortController();
     const sending = [...this.#lanes.values()].map((lane) => lane.sending);
     await Promise.race([
@@ -147,7 +150,13 @@ export class Spool {
     ]);
     timeUp.abort();
     this.#stopping.abort();
+  }
+
+  /** Closes the file and says what is left in it, and what is lost. */
+  close(): void {
+    this.#stopping.abort();
     this.#write();
+    this.#isClosed = true;
     for (const lane of this.#lanes.values()) {
       const { isDurable, log } = this.#options;
       const kept = isDurable ? lane.onDisk.messages : 0;
@@ -194,7 +203,7 @@ export class Spool {
   #write(): void {
     const lanes = [...this.#lanes.values()].filter((lane) => lane.memory.length > 0);
     if (lanes.length === 0 && this.#unwrittenNotes.size === 0 && this.#unwrittenRemovals.size === 0) return;
-    if (this.#stopping.signal.aborted && this.#file === undefined) return;
+    if (this.#isClosed) return;
     const ids: { entry: Entry; id: number }[] = [];
     try {
       const file = this.#open();
@@ -283,7 +292,7 @@ export class Spool {
   }
 
   #send(lane: Lane): void {
-    if (lane.isSending) return;
+    if (lane.isSending || !this.#isStarted || this.#stopping.signal.aborted) return;
     lane.isSending = true;
     lane.sending = this.#sendAll(lane);
   }

@@ -19,6 +19,7 @@ function tellerOf(over: Partial<TellerOptions> = {}) {
     isDurable: false,
     log,
   });
+  spool.start();
   const prepared: LifecycleMessage[] = [];
   const teller = new Teller({
     host: 'cmp1',

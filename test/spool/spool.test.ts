@@ -44,7 +44,13 @@ function spoolOf(over: Partial<SpoolOptions> = {}, path = IN_MEMORY) {
     log,
     ...over,
   });
+  spool.start();
   return { spool, broker, log };
+}
+
+async function stop(spool: Spool, drainMs: number): Promise<void> {
+  await spool.drain(drainMs);
+  spool.close();
 }
 
 const waiting = (spool: Spool, lane = 'samples') => spool.figures[lane]?.waiting;
@@ -56,7 +62,7 @@ test('sends in order and keeps nothing that the broker has', async () => {
   await expect.poll(() => broker.taken).toEqual(['1', '2', '3']);
   await expect.poll(() => waiting(spool)).toBe(0);
   expect(spool.figures['samples']).toEqual({ waiting: 0, bytes: 0, sent: 3, lost: 0 });
-  await spool.stop(100);
+  await stop(spool, 100);
 });
 
 test('what waits when the process ends is sent by the next one, in order, with what that one is told', async () => {
@@ -71,11 +77,10 @@ test('what waits when the process ends is sent by the next one, in order, with w
   expect(second.spool.note('intent:a')).toBe('x');
   expect(second.spool.notesUnder('')).toEqual([['intent:a', 'x']]);
   second.spool.post([message(3)]);
-  second.spool.start();
   await expect.poll(() => second.broker.taken.toSorted()).toEqual(['1', '2', '3', '9']);
   expect(second.broker.taken.filter((body) => body !== '9')).toEqual(['1', '2', '3']);
-  await second.spool.stop(100);
-  await first.spool.stop(0);
+  await stop(second.spool, 100);
+  await stop(first.spool, 0);
 });
 
 test('an orderly end waits a little, says what is kept, and what is not', async () => {
@@ -83,12 +88,12 @@ test('an orderly end waits a little, says what is kept, and what is not', async 
   const { spool, broker, log } = spoolOf({}, path);
   broker.away = true;
   spool.post([message(1)]);
-  await spool.stop(20);
+  await stop(spool, 20);
   expect(log.lines).toEqual([['info', 'messages wait for the next start']]);
   const inMemory = spoolOf();
   inMemory.broker.away = true;
   inMemory.spool.post([message(1)]);
-  await inMemory.spool.stop(20);
+  await stop(inMemory.spool, 20);
   expect(inMemory.log.lines).toEqual([['error', 'messages are lost: the agent ends']]);
 });
 
@@ -106,7 +111,7 @@ test('the bound in messages drops the oldest of that lane, counted and logged', 
   expect(spool.figures['samples']?.lost).toBe(3);
   expect(broker.taken).toContain('n');
   expect(log.lines).toContainEqual(['error', 'messages are lost: too many wait for the broker']);
-  await spool.stop(100);
+  await stop(spool, 100);
 });
 
 test('the bound in bytes holds too', async () => {
@@ -114,7 +119,39 @@ test('the bound in bytes holds too', async () => {
   broker.away = true;
   for (const body of ['aaaaaaaaaa', 'bbbbbbbbbb', 'cccccccccc', 'dddddddddd']) spool.post([message(body)]);
   expect(spool.figures['samples']).toMatchObject({ waiting: 2, bytes: 20, lost: 2 });
-  await spool.stop(0);
+  await stop(spool, 0);
+});
+
+test('nothing is sent before the start, and what is posted after the end of sending is kept', async () => {
+  const path = join(folder(), 'spool.sqlite');
+  const taken: string[] = [];
+  const log = quietLog();
+  const spoolAt = () =>
+    new Spool({
+      openFile: () => SpoolFile.open(path, log),
+      deliver: async ({ body }) => void taken.push(body),
+      isAbsence: () => false,
+      bound: { messages: 100, bytes: 10_000 },
+      memoryBound: { messages: 5, bytes: 10_000 },
+      retryDelayMs: 2,
+      isDurable: true,
+      log,
+    });
+  const first = spoolAt();
+  first.post([message(1)]);
+  await sleep(10);
+  expect(taken).toEqual([]);
+  first.start();
+  await first.drain(1000);
+  first.post([message(2)]);
+  await sleep(10);
+  expect(taken).toEqual(['1']);
+  first.close();
+  const second = spoolAt();
+  second.start();
+  await second.drain(1000);
+  second.close();
+  expect(taken).toEqual(['1', '2']);
 });
 
 test('a broker that refuses is told of once, and as a problem until it takes', async () => {
@@ -131,7 +168,7 @@ test('a broker that refuses is told of once, and as a problem until it takes', a
   await expect.poll(() => waiting(spool)).toBe(0);
   expect(spool.problems).toEqual([]);
   expect(log.lines).toEqual([['error', 'messages are not taken by the broker, trying again']]);
-  await spool.stop(100);
+  await stop(spool, 100);
 });
 
 test('a message posted in any turn around the end of the one before is sent', async () => {
@@ -141,7 +178,7 @@ test('a message posted in any turn around the end of the one before is sent', as
     for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
     spool.post([message(2)]);
     await expect.poll(() => broker.taken).toEqual(['1', '2']);
-    await spool.stop(100);
+    await stop(spool, 100);
   }
 });
 
@@ -150,7 +187,7 @@ test('a file that is no database is moved aside', async () => {
   writeFileSync(path, 'this is no database, and long enough to be looked at as one'.repeat(40));
   const { spool, log } = spoolOf({}, path);
   expect(log.lines).toEqual([['error', 'the spool is no database; starting with a new one']]);
-  await spool.stop(0);
+  await stop(spool, 0);
 });
 
 const full = () => Object.assign(new Error('database or disk is full'), { errcode: 13 });
@@ -195,7 +232,7 @@ test('disk full: on in memory, said, and back on disk in order', async () => {
     'the spool can be written again',
   ]);
   await expect.poll(() => waiting(spool)).toBe(0);
-  await spool.stop(100);
+  await stop(spool, 100);
 });
 
 test('disk full from the start, and for longer than memory holds: the oldest go', async () => {
@@ -210,7 +247,7 @@ test('disk full from the start, and for longer than memory holds: the oldest go'
   await expect.poll(() => spool.problems).toEqual([]);
   broker.away = false;
   await expect.poll(() => broker.taken).toEqual(['3', '4', '5', '6', '7']);
-  await spool.stop(100);
+  await stop(spool, 100);
 });
 
 test('another trouble than a full disk keeps the agent from starting', () => {
@@ -251,7 +288,6 @@ test('whatever fails and whenever the process dies, each message comes, in order
             if (own.isDead) await new Promise(() => {});
           },
         });
-        spool.start();
         return { spool, own };
       };
       let running = start();
@@ -284,7 +320,7 @@ test('whatever fails and whenever the process dies, each message comes, in order
       const first = taken.filter((body, at) => taken.indexOf(body) === at && body !== 'end');
       expect(first).toEqual(first.toSorted((a, b) => Number(a) - Number(b)));
       expect(wanted.filter((body) => !excused.has(body) && !first.includes(body))).toEqual([]);
-      await running.spool.stop(0);
+      await stop(running.spool, 0);
     }),
     { numRuns: 60 },
   );
