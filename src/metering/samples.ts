@@ -77,19 +77,17 @@ export function guestSamples(
   options: SampleOptions,
 ): Sample[] {
   const metadata = resourceMetadata(guest, options.host);
+  const pages = numa(guest);
+  // One object for most meters: the signature has its part of it once.
+  const common = { ...metadata, ...pages };
   return options.meters.flatMap((name) => {
     const rule = RULES[name];
     if (rule.fromGuest === true && balloon?.state !== 'fresh') return [];
     const volume = rule.volume(guest);
     if (volume === undefined) return [];
-    return [
-      signed(
-        guest,
-        { name, rule, volume, metadata: { ...metadata, ...rule.metadata?.(guest), ...numa(guest) } },
-        clock,
-        options,
-      ),
-    ];
+    const own = rule.metadata?.(guest);
+    const measured = { name, rule, volume, metadata: own === undefined ? common : { ...metadata, ...own, ...pages } };
+    return [signed(guest, measured, clock, options)];
   });
 }
 
