@@ -81,6 +81,8 @@ export class AgentStage {
       'instances.path': join(this.#folder, 'instances'),
       'rpc.journal_path': join(this.#folder, 'requests.sqlite'),
       'spool.path': join(this.#folder, 'spool.sqlite'),
+      'usage.path': join(this.#folder, 'usage.sqlite'),
+      'metrics.listen': '127.0.0.1:0',
       'instances.domain_prefix': this.domainPrefix,
       'images.path': TINY_IMAGES_PATH,
       'libvirt.virt_type': inject('virtType'),

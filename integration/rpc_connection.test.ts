@@ -191,6 +191,8 @@ describe('what does not come about', () => {
         'rpc.start_timeout_ms': 2_000,
         'rpc.journal_path': '',
         'spool.path': '',
+        'usage.path': '',
+        'metrics.enabled': false,
         'instances.path': join(folder, 'instances'),
         'instances.domain_prefix': 'hnt-connection-',
       }),

@@ -5,14 +5,22 @@
 import { AdmissionGate } from './admission/gate.ts';
 import { lockSetting } from './agent_lock.ts';
 import { ClaimLedger } from './admission/claims.ts';
+import type { NodePages } from './admission/host_memory.ts';
 import { ruleProblem, type AdmissionRules } from './admission/rules.ts';
 import { API_VERSION, apiEndpoint, BUILD_LANE } from './api/endpoint.ts';
 import { ERROR_MODULE } from './api/faults.ts';
 import type { ServedState } from './api/views.ts';
+import { HoldingsBook } from './compute/holdings_book.ts';
 import { ComputeManager } from './compute/manager.ts';
+import { readPagePools } from './host/page_pools.ts';
 import { LibvirtDriver } from './hypervisor/libvirt_driver.ts';
+import { isLocal } from './hypervisor/libvirt_link.ts';
 import type { Logger } from './log.ts';
 import { Meter } from './metering/meter.ts';
+import type { AgentMetrics } from './metrics/agent_metrics.ts';
+import { readHost } from './metrics/host_reading.ts';
+import { MetricsServer } from './metrics/metrics_server.ts';
+import { Scraper } from './metrics/scrape.ts';
 import { Audit } from './notifications/audit.ts';
 import { Teller } from './notifications/teller.ts';
 import {
@@ -29,17 +37,24 @@ import {
 } from './rpc/index.ts';
 import { brokerOptions, prefetchOf, topologyFlags } from './settings/broker_options.ts';
 import { expand, parseCpuRanges } from './numa/cpu_set.ts';
+import { parseListenAddress } from './settings/listen_address.ts';
 import { SettingsError } from './settings/load.ts';
 import type { Settings } from './settings/schema.ts';
 import { Spool } from './spool/spool.ts';
 import { IN_MEMORY, SpoolFile } from './spool/spool_file.ts';
 import { UndoStack } from './undo.ts';
 import { kibFromMib } from './units.ts';
+import { openUsage } from './usage/open_usage.ts';
+import type { UsageRecorder } from './usage/usage_recorder.ts';
 
 export type Agent = { stop(): Promise<void> };
 
 /** Requests that are known at most. */
 const REQUEST_BOUND = 100_000;
+const STARTING: ServedState = {
+  readiness: { ready: false, reasons: ['the server is starting'] },
+  requests: { taken: 0, waiting: 0, unreadable: 0 },
+};
 /** Of each kind, while the disk takes nothing. */
 const SPOOL_MEMORY = { messages: 10_000, bytes: 64 * 1024 ** 2 };
 const SPOOL_RETRY_MS = 1_000;
@@ -72,7 +87,8 @@ async function takeBack(taken: UndoStack, log: Logger): Promise<void> {
   for (const { step, error } of await taken.unwind()) log.error('not stopped in order', { step, error: String(error) });
 }
 
-async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promise<void> {
+/** One agent per set of guests, and per file. */
+async function takeLocks(settings: Settings, taken: UndoStack): Promise<void> {
   for (const setting of ['domain_prefix', 'path'] as const) {
     const lock = await lockSetting(`instances.${setting}`, settings.instances[setting]);
     taken.push('lock', () => lock.release());
@@ -80,12 +96,17 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   const files = [
     ['rpc.journal_path', settings.rpc.journal_path],
     ['spool.path', settings.spool.path],
+    ['usage.path', settings.usage.path],
   ] as const;
   for (const [setting, path] of files) {
     if (path === '') continue;
     const lock = await lockSetting(setting, path);
     taken.push('lock', () => lock.release());
   }
+}
+
+async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promise<void> {
+  await takeLocks(settings, taken);
   const driver = new LibvirtDriver({ ...driverOptions(settings), log });
   taken.push('libvirt', () => driver.close());
   await driver.open();
@@ -97,7 +118,15 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   const teller = tellerOf(settings, spool, log);
   const meter = meterOf(settings, driver, spool, log);
   taken.push('metering', () => meter.stop());
-  const compute = computeOf(settings, driver, log, teller, meter);
+  const ledger = new ClaimLedger();
+  const holdings = new HoldingsBook(driver);
+  const usage = await usageOf(settings, driver, holdings, log);
+  taken.push('usage', () => usage.stop());
+  // The server answers for the endpoint that it serves.
+  const served = { now: (): ServedState => STARTING };
+  const metrics = metricsOf(settings, { driver, ledger, spool, meter, served: () => served.now(), log });
+  taken.push('metrics', () => metrics?.stop());
+  const compute = computeOf(settings, { driver, ledger, teller, log }, [meter, metrics?.agent, usage]);
   taken.push('compute', () => compute.stop());
   driver.onLifecycle(({ uuid, event }) => {
     log.debug('domain event', { instance: uuid, event });
@@ -105,19 +134,15 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
   });
 
   await compute.recover();
+  await usage.start();
   if (settings.metering.enabled) meter.start();
   const audit = auditOf(settings, driver, teller, log);
   audit?.start();
   taken.push('audit', () => audit?.stop());
   const store = requestStore(settings, log);
   taken.push('journal', () => store.close());
-  // The server answers for the endpoint that it serves.
-  const served = {
-    now: (): ServedState => ({
-      readiness: { ready: false, reasons: ['the server is starting'] },
-      requests: { taken: 0, waiting: 0, unreadable: 0 },
-    }),
-  };
+  const metricsServer = metrics && (await serveMetrics(settings, metrics, log));
+  taken.push('metrics server', () => metricsServer?.stop());
   const broker = await BrokerConnection.open({
     ...brokerOptions(settings, 'hugenode serve', log),
     startTimeoutMs: settings.rpc.start_timeout_ms,
@@ -132,7 +157,14 @@ async function takeUp(settings: Settings, log: Logger, taken: UndoStack): Promis
     exchange: settings.rpc.exchange,
     topic: settings.rpc.topic,
     server: settings.host,
-    endpoints: [apiEndpoint({ compute, host: settings.host, served: () => served.now() })],
+    endpoints: [
+      apiEndpoint({
+        compute,
+        host: settings.host,
+        served: () => served.now(),
+        usage: (query) => usage.report(query),
+      }),
+    ],
     prefetch: prefetchOf(settings),
     maxMessageBytes: settings.rpc.max_message_bytes,
     lanes: { [BUILD_LANE]: settings.rpc.builds },
@@ -252,21 +284,22 @@ function auditOf({ notifications }: Settings, driver: LibvirtDriver, teller: Tel
   });
 }
 
+/** Who is told of events beside notifications; none of them fails or makes a build wait. */
+type Watchers = readonly [meter: Meter, metrics: AgentMetrics | undefined, usage: UsageRecorder];
+
 function computeOf(
   settings: Settings,
-  driver: LibvirtDriver,
-  log: Logger,
-  teller: Teller,
-  meter: Meter,
+  { driver, ledger, teller, log }: { driver: LibvirtDriver; ledger: ClaimLedger; teller: Teller; log: Logger },
+  [meter, metrics, usage]: Watchers,
 ): ComputeManager {
   const { admission } = settings;
   const rules = admissionRules(settings);
-  const ledger = new ClaimLedger();
   const gate = new AdmissionGate({
     readHost: () => driver.readHostMemory(),
     ledger,
     rules,
     settleTimeoutMs: admission.settle_timeout_ms,
+    onOutcome: (outcome) => metrics?.admission(outcome),
   });
   return new ComputeManager({
     driver,
@@ -277,6 +310,8 @@ function computeOf(
       teller.tell(event);
       if (event.kind === 'create.end') meter.watch(event.instance.uuid);
       if (event.kind === 'delete.start') meter.unwatch(event.instance.uuid);
+      metrics?.event(event);
+      usage.notice();
     },
     intents: teller,
     log,
@@ -284,6 +319,66 @@ function computeOf(
     imagesPath: settings.images.path,
     defaultPageSize: admission.default_mem_page_size,
   });
+}
+
+type MetricsParts = {
+  readonly driver: LibvirtDriver;
+  readonly ledger: ClaimLedger;
+  readonly spool: Spool;
+  readonly meter: Meter;
+  readonly served: () => ServedState;
+  readonly log: Logger;
+};
+
+/** Undefined where they are switched off. */
+function metricsOf(settings: Settings, parts: MetricsParts): Scraper | undefined {
+  const { metrics, metering, libvirt } = settings;
+  if (!metrics.enabled) return undefined;
+  const { driver, ledger, spool, meter, served, log } = parts;
+  const rules = admissionRules(settings);
+  const readTotals = isLocal(libvirt.uri) ? readPoolTotals : undefined;
+  return new Scraper({
+    sources: { apiVersion: API_VERSION, served, spools: () => spool.figures, metering: () => meter.figures },
+    readHost: () => readHost({ driver, ledger, rules, readTotals, deadlineMs: metrics.deadline_ms }),
+    balloonPeriodMs: metering.balloon_period_ms,
+    deadlineMs: metrics.deadline_ms,
+    log,
+  });
+}
+
+async function readPoolTotals(): Promise<NodePages[]> {
+  return (await readPagePools()).map(({ node, pageSizeKib, totalPages }) => ({ node, pageSizeKib, pages: totalPages }));
+}
+
+async function serveMetrics({ metrics }: Settings, scraper: Scraper, log: Logger): Promise<MetricsServer> {
+  const listen = parseListenAddress(metrics.listen);
+  if (listen === undefined) throw new SettingsError(`metrics.listen: «${metrics.listen}» is no address with a port`);
+  return MetricsServer.start({ listen, contentType: scraper.contentType, text: () => scraper.text(), log });
+}
+
+async function usageOf(
+  settings: Settings,
+  driver: LibvirtDriver,
+  holdings: HoldingsBook,
+  log: Logger,
+): Promise<UsageRecorder> {
+  const { usage, libvirt, instances } = settings;
+  try {
+    return await openUsage({
+      path: usage.path,
+      keepDays: usage.keep_days,
+      rows: usage.rows,
+      heartbeatMs: usage.heartbeat_ms,
+      driver,
+      holdings,
+      rules: admissionRules(settings),
+      pidPath: isLocal(libvirt.uri) ? libvirt.pid_path : undefined,
+      domainPrefix: instances.domain_prefix,
+      log,
+    });
+  } catch (error) {
+    throw new SettingsError(`usage.path: cannot open ${usage.path}: ${String(error)}`, { cause: error });
+  }
 }
 
 function admissionRules({ admission }: Settings): AdmissionRules {

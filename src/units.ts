@@ -15,6 +15,11 @@ export function mibFromKib(memoryKib: number): number {
   return memoryKib / KIB_PER_MIB;
 }
 
+/** KiB to bytes, where others count in bytes (Prometheus). */
+export function bytesFromKib(memoryKib: number): number {
+  return memoryKib * 1024;
+}
+
 /** How many pages of that size hold this much memory, or undefined where it is no whole number of pages. */
 export function wholePages(memoryKib: number, pageSizeKib: number): number | undefined {
   return memoryKib % pageSizeKib === 0 ? memoryKib / pageSizeKib : undefined;

@@ -46,6 +46,8 @@ export class DemoWorld {
       'instances.path': INSTANCES_PATH,
       'rpc.journal_path': join(dirname(INSTANCES_PATH), 'requests.sqlite'),
       'spool.path': join(dirname(INSTANCES_PATH), 'spool.sqlite'),
+      'usage.path': join(dirname(INSTANCES_PATH), 'usage.sqlite'),
+      'metrics.listen': '127.0.0.1:0',
       'log.level': 'debug',
     };
     this.#undo.push('folder', () => rm(dirname(INSTANCES_PATH), { recursive: true, force: true }));

@@ -14,6 +14,14 @@ export type Admission =
   | { readonly admitted: true; readonly placement: Placement; readonly claim: Claim }
   | { readonly admitted: false; readonly refusal: Refusal };
 
+/** How a request ended at the gate, for whoever counts them. */
+export type GateOutcome = {
+  readonly outcome: 'admitted' | 'refused' | 'failed';
+  readonly reason: 'none' | Refusal['reason'] | 'host-not-read';
+  /** Waiting for starts under way included. */
+  readonly tookMs: number;
+};
+
 export type GateOptions = {
   /** The kernel's count of free pages, read when asked. */
   readonly readHost: () => Promise<HostMemory>;
@@ -21,6 +29,8 @@ export type GateOptions = {
   readonly rules: AdmissionRules;
   /** How long a request waits for claims of others to settle. */
   readonly settleTimeoutMs: number;
+  /** Told of every decision; must not throw. */
+  readonly onOutcome?: (outcome: GateOutcome) => void;
 };
 
 export class AdmissionGate {
@@ -37,6 +47,21 @@ export class AdmissionGate {
    * @throws what reading the host throws.
    */
   async admit(claimant: Claimant, request: PlacementRequest): Promise<Admission> {
+    const beganMs = performance.now();
+    const told = (outcome: GateOutcome['outcome'], reason: GateOutcome['reason']) =>
+      this.#options.onOutcome?.({ outcome, reason, tookMs: performance.now() - beganMs });
+    try {
+      const admission = await this.#decided(claimant, request);
+      if (admission.admitted) told('admitted', 'none');
+      else told('refused', admission.refusal.reason);
+      return admission;
+    } catch (error) {
+      told('failed', 'host-not-read');
+      throw error;
+    }
+  }
+
+  async #decided(claimant: Claimant, request: PlacementRequest): Promise<Admission> {
     const { ledger, settleTimeoutMs } = this.#options;
     const deadline = performance.now() + settleTimeoutMs;
     for (;;) {

@@ -37,6 +37,8 @@ export type PlacedGuest = {
   readonly placement: Placement;
   /** Whether it has a process, so that the kernel counts its pages. */
   readonly isRunning: boolean;
+  /** When its build was done; null while it is under way. */
+  readonly launchedAt?: string | null;
 };
 
 export type HostMemory = {
@@ -62,4 +64,9 @@ export function pagesOn(list: readonly NodePages[], node: number, pageSizeKib: n
 /** Sum of the pages of that size on whatever node. */
 export function pagesOfSize(list: readonly { pageSizeKib: number; pages: number }[], pageSizeKib: number): number {
   return list.reduce((sum, entry) => (entry.pageSizeKib === pageSizeKib ? sum + entry.pages : sum), 0);
+}
+
+/** The smallest page size of the host: the one that is in no pool. */
+export function basePageSizeKib({ cells }: HostMemory): number {
+  return Math.min(...cells.flatMap((cell) => cell.free.map((pool) => pool.pageSizeKib)));
 }

@@ -5,6 +5,8 @@
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
 import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
+import type { UsageReport } from '../usage/usage_report.ts';
+import type { UsageQuery } from '../usage/usage_store.ts';
 import { parseArgs, withFaults } from './faults.ts';
 import { viewPlan } from './plan_views.ts';
 import {
@@ -15,7 +17,10 @@ import {
   noArgs,
   planInstanceArgs,
   planWishOf,
+  usageArgs,
+  usageQueryOf,
 } from './schemas.ts';
+import { viewUsage } from './usage_view.ts';
 import { viewHost, viewInstance, type ServedState } from './views.ts';
 
 export const API_VERSION = '1.1';
@@ -26,13 +31,15 @@ export type ApiEndpointOptions = {
   readonly host: string;
   /** Of the server that serves it, for get_host. */
   readonly served: () => ServedState;
+  /** Who had which pages, for get_usage. */
+  readonly usage: (query: UsageQuery) => Promise<UsageReport>;
 };
 
 /** Builds take their time and pages; nothing else waits behind them. The server bounds how many are at work. */
 export const BUILD_LANE = 'build';
 
 /** The methods over the core. */
-export function apiEndpoint({ compute, host, served }: ApiEndpointOptions): Endpoint {
+export function apiEndpoint({ compute, host, served, usage }: ApiEndpointOptions): Endpoint {
   return {
     namespace: null,
     version: API_VERSION,
@@ -79,6 +86,13 @@ export function apiEndpoint({ compute, host, served }: ApiEndpointOptions): Endp
         handler: async (request) => {
           const args = parseArgs(planInstanceArgs, request.method, request.args);
           return withFaults(async () => viewPlan(await compute.planInstance(planWishOf(args))));
+        },
+      },
+      get_usage: {
+        readOnly: true,
+        handler: async (request) => {
+          const args = parseArgs(usageArgs, request.method, request.args);
+          return viewUsage(await usage(usageQueryOf(args, Date.now())), host);
         },
       },
     },

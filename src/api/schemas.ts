@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { IMAGE_ID } from '../images/image_store.ts';
 import type { PlanWish } from '../compute/plan_instance.ts';
 import type { InstanceRequest } from '../instance.ts';
+import type { UsageQuery } from '../usage/usage_store.ts';
 
 /** Largest figures that mean anything; beyond them a request is a mistake, not a wish. */
 const MOST_VCPUS = 4096;
@@ -64,6 +65,17 @@ export const planInstanceArgs = z.strictObject({
   fill: z.boolean().default(false),
 });
 
+const moment = z.iso.datetime({ offset: true, error: 'must be a time with its zone, such as 2026-11-01T00:00:00Z' });
+
+/** Since 1.1. Times are ISO 8601; the end is not of the span, and null is now. */
+export const usageArgs = z
+  .strictObject({ from: moment, to: moment.nullable().default(null), project_id: text.nullable().default(null) })
+  .refine(({ from, to }) => to === null || Date.parse(from) < Date.parse(to), {
+    path: ['to'],
+    message: 'must be later than from',
+  });
+
+export type UsageArgs = z.output<typeof usageArgs>;
 export type PlanInstanceArgs = z.output<typeof planInstanceArgs>;
 export type CreateInstanceArgs = z.output<typeof createInstanceArgs>;
 
@@ -95,4 +107,11 @@ export function planWishOf({ flavor: asked, image_properties, count, fill }: Pla
     imageProperties: image_properties,
     count: fill ? 'fill' : count,
   };
+}
+
+/** The question as the record knows it. @param nowMs where the span has no end. */
+export function usageQueryOf({ from, to, project_id }: UsageArgs, nowMs: number): UsageQuery {
+  const fromMs = Date.parse(from);
+  const toMs = Math.max(fromMs, to === null ? nowMs : Date.parse(to));
+  return { fromMs, toMs, ...(project_id === null ? {} : { projectId: project_id }) };
 }

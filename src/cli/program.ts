@@ -43,6 +43,7 @@ function buildProgram(): Command {
   addPlan(program);
   addInstanceVerbs(program);
   addHostVerbs(program);
+  addUsage(program);
   addWatch(program);
   addDeadLetterVerbs(program, {
     settings: () => readSettings(program.opts<GlobalOptions>()),
@@ -173,6 +174,27 @@ function addHostVerbs(program: Command): void {
       }),
     );
 }
+
+function addUsage(program: Command): void {
+  program
+    .command('usage')
+    .description('page-hours per project, page size and node, of guests that ran or were shut off and kept their pages')
+    .requiredOption('--from <time>', 'a day such as 2026-11-01 (UTC), or a time with its zone')
+    .option('--to <time>', 'end of the span, which is not of it (default: now)')
+    .option('--project <id>', 'of this project only')
+    .option('--csv', 'as CSV')
+    .addHelpText('after', example('hugenode usage --from 2026-11-01 --to 2026-12-01 --csv'))
+    .action(async ({ from, to, project, csv }: UsageOptions) => {
+      const { readMoment, usageCsv, usageTable } = await import('./usage_verb.ts');
+      const span = { from: readMoment('--from', from), to: to === undefined ? null : readMoment('--to', to) };
+      await ask(program, async (host) => {
+        const usage = await host.getUsage({ ...span, project_id: project ?? null });
+        return { json: usage, text: csv === true ? usageCsv(usage) : usageTable(usage) };
+      });
+    });
+}
+
+type UsageOptions = { from: string; to?: string; project?: string; csv?: boolean };
 
 function addWatch(program: Command): void {
   program

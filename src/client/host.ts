@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { countPlanView, fillPlanView, planView, type PlanView } from '../api/plan_views.ts';
-import type { createInstanceArgs, planInstanceArgs } from '../api/schemas.ts';
+import type { createInstanceArgs, planInstanceArgs, usageArgs } from '../api/schemas.ts';
+import { usageView, type UsageView } from '../api/usage_view.ts';
 import { hostView, instanceView, type HostView, type InstanceView } from '../api/views.ts';
 import type { RpcClient } from '../rpc/index.ts';
 import { callError, HugenodeError } from './errors.ts';
@@ -11,6 +12,8 @@ import { callError, HugenodeError } from './errors.ts';
 export type CreateInstanceArgs = z.input<typeof createInstanceArgs>;
 /** A flavor as {@link CreateInstanceArgs} has it; `count` of them are wanted, or with `fill` as many as fit. */
 export type PlanInstanceArgs = z.input<typeof planInstanceArgs>;
+/** ISO 8601 with a zone; without `to` until now. */
+export type UsageArgs = z.input<typeof usageArgs>;
 export type CountPlanView = z.output<typeof countPlanView>;
 export type FillPlanView = z.output<typeof fillPlanView>;
 
@@ -102,6 +105,11 @@ export class HugenodeHost {
   planInstance(args: PlanInstanceArgs, options?: AskOptions): Promise<PlanView>;
   async planInstance(args: PlanInstanceArgs, options: AskOptions = {}): Promise<PlanView> {
     return this.#ask(planView, { method: 'plan_instance', args, version: '1.1', options });
+  }
+
+  /** Pages times hours that each project had per page size and node (an agent of API 1.1). */
+  async getUsage(args: UsageArgs, options: AskOptions = {}): Promise<UsageView> {
+    return this.#ask(usageView, { method: 'get_usage', args, version: '1.1', options });
   }
 
   /** By default asks for 1.0: the oldest minor that has what is asked, so that agents of an older release answer too. */

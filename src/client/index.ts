@@ -1,6 +1,7 @@
 // hugenode for control planes in TypeScript and JavaScript: what the package exports.
 
 export type { PlanView } from '../api/plan_views.ts';
+export type { UsageView } from '../api/usage_view.ts';
 export type { HostView, InstanceView } from '../api/views.ts';
 export type { RpcLogger, TopologyFlags } from '../rpc/index.ts';
 export { HugenodeClient, type HugenodeClientOptions } from './client.ts';
@@ -19,6 +20,7 @@ export {
   type CreateInstanceArgs,
   type FillPlanView,
   type PlanInstanceArgs,
+  type UsageArgs,
 } from './host.ts';
 export {
   LIFECYCLE_EVENTS,

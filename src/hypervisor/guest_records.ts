@@ -75,9 +75,7 @@ export class GuestRecords {
     );
     return (await Promise.all(guests)).flatMap(({ record, isRunning }) =>
       // An unfinished one without a process is a build that failed and waits to be taken back: it is to get nothing.
-      record === undefined || (!isRunning && record.launchedAt === null)
-        ? []
-        : [{ instanceUuid: record.uuid, projectId: record.projectId, placement: record.placement, isRunning }],
+      record === undefined || (!isRunning && record.launchedAt === null) ? [] : [placedGuest(record, isRunning)],
     );
   }
 
@@ -86,4 +84,9 @@ export class GuestRecords {
     const present = new Set(domains.map((domain) => domain.uuid));
     for (const uuid of this.#records.keys()) if (!present.has(uuid)) this.#records.delete(uuid);
   }
+}
+
+function placedGuest(record: Instance, isRunning: boolean): PlacedGuest {
+  const { uuid, projectId, placement, launchedAt } = record;
+  return { instanceUuid: uuid, projectId, placement, isRunning, launchedAt };
 }

@@ -8,6 +8,7 @@ import type { HostMemory } from '../admission/host_memory.ts';
 import { DEFAULT_RULES } from '../admission/rules.ts';
 import { API_VERSION } from '../api/endpoint.ts';
 import { createInstanceArgs, instanceRequestOf, planInstanceArgs } from '../api/schemas.ts';
+import { viewUsage } from '../api/usage_view.ts';
 import { viewHost, viewInstance } from '../api/views.ts';
 import type { GuestInfo } from '../compute_driver.ts';
 import type { InstanceEvent } from '../compute/events.ts';
@@ -69,6 +70,8 @@ const instanceAnswer = viewInstance(guest, EXAMPLE_HOST);
 const hostAnswer = exampleHost();
 const PLAN = { flavor: { vcpus: 1, memory_mb: 768, extra_specs: { 'hw:mem_page_size': '2MB' } }, count: 3 };
 
+const USAGE = { from: '2026-11-01T00:00:00Z', to: '2026-12-01T00:00:00Z' };
+
 /** Arguments and answer of each method. */
 export const EXAMPLE_CALLS: Readonly<Record<string, { readonly args: Json; readonly result: unknown }>> = {
   create_instance: { args: CREATE, result: instanceAnswer },
@@ -77,7 +80,21 @@ export const EXAMPLE_CALLS: Readonly<Record<string, { readonly args: Json; reado
   list_instances: { args: {}, result: [instanceAnswer] },
   get_host: { args: {}, result: hostAnswer },
   plan_instance: { args: PLAN, result: planOnInventory(hostAnswer, planInstanceArgs.parse(PLAN)) },
+  get_usage: { args: USAGE, result: exampleUsage() },
 };
+
+function exampleUsage() {
+  const span = { fromMs: Date.parse(USAGE.from), toMs: Date.parse(USAGE.to) };
+  const heldMs = BigInt(Date.parse(DELETED) - Date.parse(LAUNCHED));
+  const rows = instance.placement.map(({ node, pageSizeKib, pages }) => ({
+    projectId: instance.projectId,
+    node,
+    pageSizeKib,
+    runningPageMs: BigInt(pages) * heldMs,
+    keptPageMs: 0n,
+  }));
+  return viewUsage({ ...span, untilMs: span.toMs + 9_300, sinceMs: Date.parse(CREATED), rows }, EXAMPLE_HOST);
+}
 
 function admitted(): Instance {
   const request = instanceRequestOf(createInstanceArgs.parse(CREATE));

@@ -1,7 +1,8 @@
 /** The API as its documents list it: methods with the schemas that requests really pass through, and every failure. */
 import { z } from 'zod';
 import { planView } from '../api/plan_views.ts';
-import { createInstanceArgs, hostArgs, instanceArgs, noArgs, planInstanceArgs } from '../api/schemas.ts';
+import { createInstanceArgs, hostArgs, instanceArgs, noArgs, planInstanceArgs, usageArgs } from '../api/schemas.ts';
+import { usageView } from '../api/usage_view.ts';
 import { hostView, instanceView } from '../api/views.ts';
 import { ERROR_CLASSES } from '../errors.ts';
 
@@ -52,6 +53,16 @@ export const METHODS = [
       'the pages of instances that are shut off were counted as taken.',
     args: planInstanceArgs,
     result: planView,
+  },
+  {
+    name: 'get_usage',
+    about:
+      'Since 1.1. Page-hours per project, page size and node in a span of time: pages that running guests held and pages ' +
+      'that were kept for guests that were shut off. `until` is how far the record goes (an agent that was away bills ' +
+      'what ran through its absence, and of the rest no more than up to its last look), `since` from when on it is whole ' +
+      '(`usage.keep_days`, `usage.rows`).',
+    args: usageArgs,
+    result: usageView,
   },
 ] as const satisfies readonly Method[];
 

@@ -13,6 +13,7 @@ function apiOf(pools = [64]) {
   const core = coreOf(pools);
   const { methods } = apiEndpoint({
     compute: core.compute,
+    usage: async (query) => ({ ...query, untilMs: query.toMs, sinceMs: 0, rows: [] }),
     host: 'cmp1',
     served: () => ({
       readiness: { ready: false, reasons: ['why not'] },

@@ -28,6 +28,8 @@ export async function runAgent(virtType: VirtType): Promise<AgentRun> {
     'instances.path': join(BENCH_FOLDER, 'instances'),
     'rpc.journal_path': join(BENCH_FOLDER, 'requests.sqlite'),
     'spool.path': join(BENCH_FOLDER, 'spool.sqlite'),
+    'usage.path': join(BENCH_FOLDER, 'usage.sqlite'),
+    'metrics.listen': '127.0.0.1:0',
     'libvirt.virt_type': virtType,
     // The phases of a build are in its debug lines.
     'log.level': 'debug',
