@@ -62,7 +62,7 @@ function unreachable(
   });
 }
 
-function mendOf(reason: string, where: string, isLoopback: boolean, systemd: boolean): string[] | null {
+function mendOf(reason: string, where: string, isLoopback: boolean, systemd: boolean): string[] {
   const user = '"${BROKER_USER:?the user in rpc.transport_url}"';
   const [, virtualHost] = /refuses virtual host (.*?): it does not exist/.exec(reason) ?? [];
   if (virtualHost !== undefined)
@@ -73,8 +73,7 @@ function mendOf(reason: string, where: string, isLoopback: boolean, systemd: boo
   if (/ACCESS.REFUSED|login refused/.test(reason) && !reason.includes('ECONNREFUSED'))
     return [`rabbitmqctl authenticate_user ${user}`];
   if (isLoopback && reason.includes('ECONNREFUSED')) return [startCommand('rabbitmq-server', systemd)];
-  const [, host, port] = /:\/\/\[?([^,/]*?)\]?:(\d+)/.exec(where) ?? [];
-  return host === undefined || port === undefined
-    ? null
-    : [`getent hosts ${quoted(host)} && nc -vz -w 5 ${quoted(host)} ${port}`];
+  const [, address, name, port] = /:\/\/(?:\[([^\]]+)\]|([^,/:]+)):(\d+)/.exec(where) ?? [];
+  const host = quoted(address ?? name ?? '');
+  return [`getent hosts ${host} && timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' ${host} ${port}`];
 }

@@ -65,7 +65,7 @@ function foldersOf({ instances, images, rpc, spool, libvirt }: Settings): Wanted
 
 async function readFolder(root: HostRoot, { setting, path, isQemus }: WantedFolder): Promise<Folder> {
   let nearest = path;
-  while (nearest !== '/' && nearest !== '.' && !(await root.exists(nearest))) nearest = dirname(nearest);
+  while (nearest !== '/' && nearest !== '.' && (await root.stat(nearest)).is === 'absent') nearest = dirname(nearest);
   const way = isQemus
     ? await Promise.all(ancestorsOf(nearest).map(async (one) => ({ path: one, stat: await root.stat(one) })))
     : [];
