@@ -6,9 +6,8 @@
 // synchronous=NORMAL: what was written survives the death of the process at any moment, and a power failure may take the
 // last moments along; by then the broker has the request, or its guests are gone with the host.
 
-import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { openSqliteFile, rollBack } from '../sqlite_file.ts';
 import { reasonOf, type RpcLogger } from './logger.ts';
 import { outcomeOf, type AcceptedRequest, type Known, type RequestStore } from './request_store.ts';
 
@@ -80,22 +79,12 @@ export class SqliteRequestStore implements RequestStore {
    * @throws where the folder cannot be made or the file must not be written.
    */
   static open(options: SqliteRequestStoreOptions): SqliteRequestStore {
-    // For this user alone: outcomes are nobody else's.
-    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(options.path, 'a', 0o600));
-    try {
-      return new SqliteRequestStore(options, opened(options.path));
-    } catch (error) {
-      if (!isCorrupt(error)) throw error;
-      const aside = `${options.path}.broken-${Date.now()}`;
-      options.logger.error('the file of requests is no database; starting with a new one', {
-        path: options.path,
-        aside,
-        reason: reasonOf(error),
-      });
-      renameSync(options.path, aside);
-      return new SqliteRequestStore(options, opened(options.path));
-    }
+    const { path, logger } = options;
+    const onBroken = (aside: string, error: unknown): void => {
+      const fields = { path, aside, reason: reasonOf(error) };
+      logger.error('the file of requests is no database; starting with a new one', fields);
+    };
+    return new SqliteRequestStore(options, openSqliteFile({ path, schema: SCHEMA, onBroken }));
   }
 
   begin(uniqueId: string, method: string): Promise<Known> {
@@ -161,8 +150,8 @@ export class SqliteRequestStore implements RequestStore {
       turn.resolve();
     } catch (error) {
       turn.reject(error);
-      // A transaction that cannot be committed must not stay open; some errors have ended it already.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      // It must not stay open.
+      rollBack(this.#database);
     }
   }
 
@@ -174,17 +163,6 @@ export class SqliteRequestStore implements RequestStore {
     const { count, prune } = this.#statements;
     const tooMany = Math.max(0, Number(count.get()?.['count'] ?? 0) - limit);
     prune.run(PRUNE_AT_ONCE, Date.now() - keepMs, tooMany);
-  }
-}
-
-function opened(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
   }
 }
 
@@ -211,9 +189,4 @@ function statementsOf(database: DatabaseSync): Statements {
            AND unique_id NOT IN (SELECT unique_id FROM accepted))`,
     ),
   };
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-function isCorrupt(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (error.errcode === 11 || error.errcode === 26);
 }

@@ -5,10 +5,9 @@
  * synchronous=NORMAL: what was written survives the death of the process at any moment. A power failure may take the last
  * moments along, and takes the guests with it.
  */
-import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from '../log.ts';
+import { openSqliteFile, openSqliteMemory, transact } from '../sqlite_file.ts';
 
 /** A message as it goes to the broker, with all its ids. */
 export type SpoolMessage = {
@@ -50,9 +49,6 @@ const SCHEMA = `
 /** Kept in memory: lost with the process. */
 export const IN_MEMORY = ':memory:';
 
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
 export class SpoolFile {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
@@ -67,32 +63,16 @@ export class SpoolFile {
    * @throws where the folder cannot be made or the file cannot be written.
    */
   static open(path: string, log: Logger): SpoolFile {
-    if (path === IN_MEMORY) return new SpoolFile(opened(path));
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
-    try {
-      return new SpoolFile(opened(path));
-    } catch (error) {
-      const code = sqliteCode(error);
-      if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) throw error;
-      const aside = `${path}.broken-${Date.now()}`;
+    if (path === IN_MEMORY) return new SpoolFile(openSqliteMemory(SCHEMA));
+    const onBroken = (aside: string, error: unknown): void => {
       log.error('the spool is no database; starting with a new one', { path, aside, error: String(error) });
-      renameSync(path, aside);
-      return new SpoolFile(opened(path));
-    }
+    };
+    return new SpoolFile(openSqliteFile({ path, schema: SCHEMA, onBroken }));
   }
 
   /** All of the work is kept, or none of it. @throws SQLite's error: the disk is full, for one. */
   transact(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      // Some errors have ended the transaction already.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    transact(this.#database, work);
   }
 
   /** @returns its number, greater than those of all before. */
@@ -176,22 +156,4 @@ function statementsOf(database: DatabaseSync) {
     note: prepare('INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)'),
     unnote: prepare('DELETE FROM notes WHERE name = ?'),
   };
-}
-
-function opened(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** SQLite's primary result code. */
-function sqliteCode(error: unknown): number | undefined {
-  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
-    ? error.errcode & 0xff
-    : undefined;
 }

@@ -5,10 +5,9 @@
  * synchronous=NORMAL: what was written survives the death of the process at any moment; a power failure may take the last
  * looks along, and after it no guest runs on.
  */
-import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from '../log.ts';
+import { openSqliteFile, openSqliteMemory, transact } from '../sqlite_file.ts';
 import type { Change, HoldingState, OpenInterval } from './history.ts';
 import type { Beat } from './record_clock.ts';
 
@@ -85,19 +84,11 @@ export class UsageStore {
    */
   static open(options: UsageStoreOptions): UsageStore {
     const { path, log } = options;
-    if (path === '') return new UsageStore(options, opened(':memory:'));
-    // For this user alone: who holds how much is nobody else's.
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, 'a', 0o600));
-    try {
-      return new UsageStore(options, opened(path));
-    } catch (error) {
-      if (!isCorrupt(error)) throw error;
-      const aside = `${path}.broken-${Date.now()}`;
+    if (path === '') return new UsageStore(options, openSqliteMemory(SCHEMA));
+    const onBroken = (aside: string, error: unknown): void => {
       log.error('the history of usage is no database; starting with a new one', { path, aside, error: String(error) });
-      renameSync(path, aside);
-      return new UsageStore(options, opened(path));
-    }
+    };
+    return new UsageStore(options, openSqliteFile({ path, schema: SCHEMA, onBroken }));
   }
 
   /** The last moment that was looked at; undefined in a new file. */
@@ -135,8 +126,7 @@ export class UsageStore {
   /** Writes a look as a whole. @throws SQLite's error where it cannot be written; then nothing of it is. */
   write({ closed, opened: begun }: Change, beat: Beat): void {
     const { close, insert, keepBeat } = this.#statements;
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    transact(this.#database, () => {
       for (const { id, atMs } of closed) close.run(atMs, id);
       for (const one of begun) {
         const { instanceUuid, projectId, node, pageSizeKib, pages, state, identity, fromMs } = one;
@@ -144,11 +134,7 @@ export class UsageStore {
       }
       keepBeat.run(beat.atMs, beat.monotonicMs, beat.bootId, beat.atMs);
       this.#prune(beat.atMs);
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   /** Sums per project, node, size and state, by the last look; in the order of these. */
@@ -223,22 +209,6 @@ function statementsOf(database: DatabaseSync) {
   };
 }
 
-function opened(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
 function bigintOf(value: unknown): bigint {
   return typeof value === 'bigint' ? value : BigInt(Number(value));
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-function isCorrupt(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (error.errcode === 11 || error.errcode === 26);
 }
