@@ -5,8 +5,7 @@
 import type { ComputeManager } from '../compute/manager.ts';
 import type { RequestContext } from '../compute/events.ts';
 import type { Endpoint, HandlerRequest } from '../rpc/index.ts';
-import type { UsageReport } from '../usage/usage_report.ts';
-import type { UsageQuery } from '../usage/usage_store.ts';
+import type { UsageQuery, UsageReport } from '../usage/usage_report.ts';
 import { parseArgs, withFaults } from './faults.ts';
 import { viewPlan } from './plan_views.ts';
 import {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { IMAGE_ID } from '../images/image_store.ts';
 import type { PlanWish } from '../compute/plan_instance.ts';
 import type { InstanceRequest } from '../instance.ts';
-import type { UsageQuery } from '../usage/usage_store.ts';
+import type { UsageQuery } from '../usage/usage_report.ts';
 
 /** Largest figures that mean anything; beyond them a request is a mistake, not a wish. */
 const MOST_VCPUS = 4096;

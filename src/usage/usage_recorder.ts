@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 import { changeOf, type Holding } from './history.ts';
 import { advance, type ClockReading } from './record_clock.ts';
-import { usageRows, type UsageReport } from './usage_report.ts';
-import type { UsageQuery, UsageStore } from './usage_store.ts';
+import { usageRows, type UsageQuery, type UsageReport } from './usage_report.ts';
+import type { UsageStore } from './usage_store.ts';
 
 export type UsageRecorderOptions = {
   readonly store: UsageStore;

@@ -1,5 +1,17 @@
 /** The sums of a span as they are answered. Pure. */
-import type { UsageSum } from './usage_store.ts';
+import type { HoldingState } from './history.ts';
+
+/** What was held in a span, summed exactly. */
+export type UsageSum = {
+  readonly projectId: string;
+  readonly node: number;
+  readonly pageSizeKib: number;
+  readonly state: HoldingState;
+  /** Pages times ms. */
+  readonly pageMs: bigint;
+};
+
+export type UsageQuery = { readonly fromMs: number; readonly toMs: number; readonly projectId?: string };
 
 /** Pages of one size on one node that a project had, in page-ms. */
 export type UsageRow = {

@@ -8,8 +8,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from '../log.ts';
 import { openSqliteFile, openSqliteMemory, transact } from '../sqlite_file.ts';
-import type { Change, HoldingState, OpenInterval } from './history.ts';
+import type { Change, OpenInterval } from './history.ts';
 import type { Beat } from './record_clock.ts';
+import type { UsageQuery, UsageSum } from './usage_report.ts';
 
 export type UsageStoreOptions = {
   /** A file; empty: in memory, as long as the process lives. */
@@ -20,18 +21,6 @@ export type UsageStoreOptions = {
   readonly rows: number;
   readonly log: Logger;
 };
-
-/** What was held in a span, summed exactly. */
-export type UsageSum = {
-  readonly projectId: string;
-  readonly node: number;
-  readonly pageSizeKib: number;
-  readonly state: HoldingState;
-  /** Pages times ms. */
-  readonly pageMs: bigint;
-};
-
-export type UsageQuery = { readonly fromMs: number; readonly toMs: number; readonly projectId?: string };
 
 const PRUNE_EVERY = 64;
 
