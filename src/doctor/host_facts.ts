@@ -62,15 +62,15 @@ export type RunningProcess = { readonly pid: number; readonly command: string };
 /** Processes of these names (/proc/PID/comm, 15 characters at most), zombies left out; sorted by pid. */
 export async function findProcesses(root: HostRoot, commands: readonly string[]): Promise<RunningProcess[]> {
   const pids = (await root.names('/proc')).filter((name) => /^[1-9]\d*$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const command = await root.word(`/proc/${pid}/comm`);
-      if (command === undefined || !commands.includes(command)) return [];
-      const status = (await root.word(`/proc/${pid}/status`)) ?? '';
-      return /^State:\s+Z/m.test(status) ? [] : [{ pid: Number(pid), command }];
-    }),
-  );
-  return found.flat().toSorted((a, b) => a.pid - b.pid);
+  const found: RunningProcess[] = [];
+  // One after the other: a host has thousands of processes, and this one has a thousand descriptors.
+  for (const pid of pids) {
+    const command = await root.word(`/proc/${pid}/comm`);
+    if (command === undefined || !commands.includes(command)) continue;
+    const status = (await root.word(`/proc/${pid}/status`)) ?? '';
+    if (!/^State:\s+Z/m.test(status)) found.push({ pid: Number(pid), command });
+  }
+  return found.toSorted((a, b) => a.pid - b.pid);
 }
 
 /**

@@ -123,9 +123,25 @@ async function reading<T>(work: Promise<T>): Promise<Reading<T>> {
   try {
     return { is: 'read', value: await work };
   } catch (error) {
-    return { is: isDenied(error) ? 'denied' : 'absent' };
+    if (isDenied(error)) return { is: 'denied' };
+    if (ABSENT.has(codeOf(error))) return { is: 'absent' };
+    // A disk that fails, no more descriptors: that is no answer, and the runner tells it as such.
+    throw error;
   }
 }
+
+/** ESRCH, EINVAL and ENODEV: what the kernel says of a file of a process or device that is gone, or has none. */
+const ABSENT = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ESRCH',
+  'EINVAL',
+  'ENODEV',
+  'EOPNOTSUPP',
+]);
 
 function isDenied(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes(codeOf(error));

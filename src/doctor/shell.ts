@@ -25,3 +25,8 @@ const BY_HAND = {
   virtqemud: 'virtqemud -d',
   'rabbitmq-server': 'rabbitmq-server -detached',
 } as const;
+
+/** Ends a sentence about what a command of the broker's mends. */
+export function elsewhere(isLoopback: boolean): string {
+  return isLoopback ? '' : "; rabbitmqctl is for the broker's machine";
+}

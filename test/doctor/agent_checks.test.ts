@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
 import { clock } from '../../src/doctor/checks/clock.ts';
 import { diskSpace } from '../../src/doctor/checks/disk_space.ts';
-import { linesOf, processFiles, QEMU_USER, STRANGE_QEMU_USER, verdictsOf, matching, type Case } from './fake_root.ts';
+import {
+  commandsParse,
+  linesOf,
+  processFiles,
+  QEMU_USER,
+  STRANGE_QEMU_USER,
+  verdictsOf,
+  matching,
+  type Case,
+} from './fake_root.ts';
 
 const SOURCE = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
 const SYSTEMD = { '/run/systemd/system/': 0o755 };
@@ -97,6 +106,7 @@ const cases: Case[] = [
 ];
 
 test.each(cases)('%s', async (_name, check, host, expected) => {
-  const lines = linesOf(await verdictsOf(check, host));
-  expect(lines).toEqual(matching(expected));
+  const verdicts = await verdictsOf(check, host);
+  expect(linesOf(verdicts)).toEqual(matching(expected));
+  commandsParse(verdicts);
 });

@@ -3,7 +3,7 @@ import type { BrokerFacts, BrokerReading, QueueState } from '../../src/doctor/br
 import { broker } from '../../src/doctor/checks/broker.ts';
 import { busPermissions } from '../../src/doctor/checks/bus_permissions.ts';
 import { queues } from '../../src/doctor/checks/queues.ts';
-import { BROKER, linesOf, verdictsOf, matching, type Case } from './fake_root.ts';
+import { commandsParse, BROKER, linesOf, verdictsOf, matching, type Case } from './fake_root.ts';
 
 const read = (facts: Partial<BrokerFacts>): BrokerReading => ({ is: 'read', facts: { ...BROKER, ...facts } });
 const away = (reason: string, where = 'amqp://127.0.0.1:5672/'): BrokerReading => ({
@@ -163,6 +163,7 @@ const cases: Case[] = [
 ];
 
 test.each(cases)('%s', async (_name, check, host, expected) => {
-  const lines = linesOf(await verdictsOf(check, host));
-  expect(lines).toEqual(matching(expected));
+  const verdicts = await verdictsOf(check, host);
+  expect(linesOf(verdicts)).toEqual(matching(expected));
+  commandsParse(verdicts);
 });

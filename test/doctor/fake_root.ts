@@ -1,4 +1,5 @@
 /** A made-up host: files in a folder of its own, and what only root could make otherwise (what may not be read, room). */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -115,6 +116,15 @@ export async function verdictsOf(check: Check, host: Host): Promise<readonly Ver
 
 /** Name, check, host, and the line that is expected of each finding. */
 export type Case = [name: string, check: Check, host: Host, expected: readonly (string | RegExp)[]];
+
+/** Has a shell read each command, without running it. */
+export function commandsParse(verdicts: readonly Verdict[]): void {
+  for (const command of verdicts.flatMap(({ mend }) => mend ?? [])) {
+    const { status, stderr } = spawnSync('sh', ['-n', '-c', command], { encoding: 'utf8' });
+    expect([command, status, stderr]).toEqual([command, 0, '']);
+    expect(command).not.toContain('\n');
+  }
+}
 
 /** What `linesOf` is held against. */
 export function matching(expected: Case[3]): unknown[] {

@@ -7,6 +7,7 @@ import { memoryFloor } from '../../src/doctor/checks/memory_floor.ts';
 import { swap } from '../../src/doctor/checks/swap.ts';
 import { transparentPages } from '../../src/doctor/checks/transparent_pages.ts';
 import {
+  commandsParse,
   linesOf,
   pool,
   processFiles,
@@ -235,8 +236,9 @@ const cases: Case[] = [
 ];
 
 test.each(cases)('%s', async (_name, check, host, expected) => {
-  const lines = linesOf(await verdictsOf(check, host));
-  expect(lines).toEqual(matching(expected));
+  const verdicts = await verdictsOf(check, host);
+  expect(linesOf(verdicts)).toEqual(matching(expected));
+  commandsParse(verdicts);
 });
 
 test('every check of the kernel has cases of both sides', async () => {

@@ -3,7 +3,7 @@ import { balloon } from '../../src/doctor/checks/balloon.ts';
 import { confinement } from '../../src/doctor/checks/confinement.ts';
 import { libvirt } from '../../src/doctor/checks/libvirt.ts';
 import { parseCapabilities, type LibvirtFacts, type LibvirtReading } from '../../src/doctor/libvirt_probe.ts';
-import { LIBVIRT, linesOf, NOW_MS, verdictsOf, matching, type Case } from './fake_root.ts';
+import { commandsParse, LIBVIRT, linesOf, NOW_MS, verdictsOf, matching, type Case } from './fake_root.ts';
 
 const read = (facts: Partial<LibvirtFacts>): LibvirtReading => ({ is: 'read', facts: { ...LIBVIRT, ...facts } });
 const away = (over: Partial<Extract<LibvirtReading, { is: 'unreachable' }>> = {}): LibvirtReading => ({
@@ -114,8 +114,9 @@ const cases: Case[] = [
 ];
 
 test.each(cases)('%s', async (_name, check, host, expected) => {
-  const lines = linesOf(await verdictsOf(check, host));
-  expect(lines).toEqual(matching(expected));
+  const verdicts = await verdictsOf(check, host);
+  expect(linesOf(verdicts)).toEqual(matching(expected));
+  commandsParse(verdicts);
 });
 
 test('capabilities: domain types of the host’s own architecture, and security models with their label', () => {

@@ -4,6 +4,7 @@ import { hugetlbfs } from '../../src/doctor/checks/hugetlbfs.ts';
 import { mountOrder } from '../../src/doctor/checks/mount_order.ts';
 import { pagePools } from '../../src/doctor/checks/page_pools.ts';
 import {
+  commandsParse,
   hugeMount,
   linesOf,
   matching,
@@ -19,6 +20,9 @@ const GIB = 1024 ** 2;
 const NUMA = { '/proc/self/numa_maps': '' };
 const PERSISTENT = { '/proc/cmdline': 'quiet hugepages=8' };
 const MOUNT_2M = { '/proc/mounts': hugeMount('/dev/hugepages', 'gid=109,mode=1770,pagesize=2M') };
+const FSTAB = {
+  '/etc/fstab': '#none\nhugetlbfs /dev/hugepages hugetlbfs pagesize=2M 0 0\nhugetlbfs\t/h hugetlbfs defaults 0 0\n',
+};
 const LIBVIRTD = processFiles(7, 'libvirtd');
 
 const cases: Case[] = [
@@ -62,6 +66,36 @@ const cases: Case[] = [
     [/^ok/, 'warning: the kernel was booted for 4 pages of 1 GiB and has 2'],
   ],
   [
+    'pools of tmpfiles.d and sysctl.conf: each size by itself',
+    pagePools,
+    {
+      files: {
+        ...pool(0, 2048, 8),
+        ...pool(0, 65536, 8),
+        ...pool(0, GIB, 2),
+        ...NUMA,
+        '/etc/sysctl.conf': 'vm.nr_hugepages=8\n',
+        '/etc/tmpfiles.d/p.conf':
+          'w /sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages - - - - 2\n',
+      },
+    },
+    [/^ok/, /^ok/, /^ok/, /^note: nothing reserves the pages of 64 MiB at the next boot\n.*hugepagesz=64M hugepages=8/],
+  ],
+  [
+    'a node without memory needs no pages',
+    pagePools,
+    {
+      files: {
+        ...pool(0, 2048, 8),
+        ...pool(1, 2048, 0),
+        ...NUMA,
+        ...PERSISTENT,
+        '/sys/devices/system/node/node1/meminfo': 'Node 1 MemTotal:       0 kB\n',
+      },
+    },
+    [/^ok/],
+  ],
+  [
     'surplus pages',
     pagePools,
     {
@@ -95,7 +129,7 @@ const cases: Case[] = [
   [
     'a mount for QEMU alone',
     hugetlbfs,
-    { files: { ...QEMU_USER, ...pool(0, 2048, 8), ...MOUNT_2M, '/dev/hugepages/': 0o1770 } },
+    { files: { ...QEMU_USER, ...pool(0, 2048, 8), ...MOUNT_2M, ...FSTAB, '/dev/hugepages/': 0o1770 } },
     [/^ok: pages of 2 MiB at \/dev\/hugepages, mode 1770/],
   ],
   ['no pages, no mount', hugetlbfs, { files: pool(0, 2048, 0) }, [/^ok/]],
@@ -110,13 +144,22 @@ const cases: Case[] = [
   [
     'a mount of one size only',
     hugetlbfs,
-    { files: { ...QEMU_USER, ...pool(0, 2048, 8), ...pool(0, GIB, 1), ...MOUNT_2M, '/dev/hugepages/': 0o1770 } },
+    {
+      files: {
+        ...QEMU_USER,
+        ...pool(0, 2048, 8),
+        ...pool(0, GIB, 1),
+        ...MOUNT_2M,
+        ...FSTAB,
+        '/dev/hugepages/': 0o1770,
+      },
+    },
     [/^ok/, /^problem: pages of 1 GiB are not mounted\nmkdir -p \/dev\/hugepages1G && mount .*pagesize=1G/],
   ],
   [
     'a mount that QEMU cannot pass',
     hugetlbfs,
-    { files: { ...STRANGE_QEMU_USER, ...pool(0, 2048, 8), ...MOUNT_2M, '/dev/hugepages/': 0o1770 } },
+    { files: { ...STRANGE_QEMU_USER, ...pool(0, 2048, 8), ...MOUNT_2M, ...FSTAB, '/dev/hugepages/': 0o1770 } },
     [/^problem: libvirt-qemu cannot pass.*\nchgrp kvm '\/dev\/hugepages' && chmod 1770 '\/dev\/hugepages'$/],
   ],
   [
@@ -147,9 +190,43 @@ const cases: Case[] = [
         ...pool(0, 2048, 8),
         '/proc/mounts': hugeMount('/h', 'pagesize=2M,size=100%'),
         '/h/': 0o1770,
+        ...FSTAB,
       },
     },
     [/^ok/],
+  ],
+  [
+    'a mount that is gone at the next boot',
+    hugetlbfs,
+    {
+      files: {
+        ...QEMU_USER,
+        ...pool(0, 2048, 8),
+        '/proc/mounts': hugeMount('/huge\\0402M', 'pagesize=2M'),
+        '/huge 2M/': 0o1770,
+        '/etc/fstab': '#hugetlbfs /huge\\0402M hugetlbfs defaults 0 0\n',
+      },
+    },
+    [
+      /^ok/,
+      /^note: nothing mounts \/huge 2M at the next boot\necho 'hugetlbfs \/huge\\0402M hugetlbfs pagesize=2M,mode=1770,gid=\d+,nofail 0 0' >> \/etc\/fstab$/,
+    ],
+  ],
+  [
+    'a mount of a unit, and that of systemd',
+    hugetlbfs,
+    {
+      files: {
+        ...QEMU_USER,
+        ...pool(0, 2048, 8),
+        '/proc/mounts': hugeMount('/dev/huge-2M', 'pagesize=2M') + hugeMount('/dev/hugepages', 'pagesize=2M'),
+        '/dev/huge-2M/': 0o1770,
+        '/dev/hugepages/': 0o755,
+        '/etc/systemd/system/dev-huge\\x2d2M.mount': '',
+        '/run/systemd/system/': 0o755,
+      },
+    },
+    [/^ok: .*huge-2M/, /^ok: .*hugepages, mode 0755/],
   ],
   [
     'a mount that may not be looked at',
@@ -176,6 +253,25 @@ const cases: Case[] = [
     mountOrder,
     { files: { ...MOUNT_2M, ...LIBVIRTD, ...processFiles(9, 'libvirtd'), '/run/libvirtd.pid': '9\n' } },
     [/^problem: .*\nkill 9; while .*; do sleep 0.2; done; libvirtd -d$/],
+  ],
+  [
+    'libvirt is told to use no mount, or another one',
+    mountOrder,
+    { files: { ...MOUNT_2M, ...LIBVIRTD, '/etc/libvirt/qemu.conf': '#x\nhugetlbfs_mount = ""\n' } },
+    [/^problem: hugetlbfs_mount in .* is "", which leaves out \/dev\/hugepages \(2 MiB\)\nsed -i '.*' .*\nkill 7; /],
+  ],
+  [
+    'libvirt is told to use that mount, and came first',
+    mountOrder,
+    {
+      files: {
+        ...MOUNT_2M,
+        ...LIBVIRTD,
+        '/etc/libvirt/qemu.conf': 'hugetlbfs_mount = ["/dev/hugepages"]\n',
+        '/run/systemd/system/': 0o755,
+      },
+    },
+    [/^problem: libvirtd has started before/],
   ],
   [
     'libvirt does not run: a zombie of it is none',
@@ -226,8 +322,9 @@ const cases: Case[] = [
 ];
 
 test.each(cases)('%s', async (_name, check, host, expected) => {
-  const lines = linesOf(await verdictsOf(check, host));
-  expect(lines).toEqual(matching(expected));
+  const verdicts = await verdictsOf(check, host);
+  expect(linesOf(verdicts)).toEqual(matching(expected));
+  commandsParse(verdicts);
 });
 
 test('every check of pools has cases of both sides', async () => {

@@ -2,7 +2,7 @@
 import { note, ok, problem, warning, type Check, type Verdict } from '../check.ts';
 import { hasSystemd } from '../host_facts.ts';
 import type { BrokerReading } from '../broker_probe.ts';
-import { quoted, startCommand } from '../shell.ts';
+import { elsewhere, quoted, startCommand } from '../shell.ts';
 
 export const broker: Check = {
   id: 'broker',
@@ -23,7 +23,7 @@ export function decideBroker(reading: BrokerReading, systemd: boolean): Verdict[
     found.push(
       problem({
         what: `${where} takes no messages: it has an alarm of its own (memory or disk)`,
-        why: 'requests are taken and not answered until there is room again',
+        why: `requests are taken and not answered until there is room again${elsewhere(isLoopback)}`,
         mend: ['rabbitmq-diagnostics alarms'],
         details,
       }),
@@ -32,7 +32,7 @@ export function decideBroker(reading: BrokerReading, systemd: boolean): Verdict[
     found.push(
       warning({
         what: `${where} lets guest in from other machines`,
-        why: 'that login is known to everybody, and whoever is on the bus can start and delete guests; then change rpc.transport_url to the new one',
+        why: "that login is known to everybody, and whoever is on the bus can start and delete guests; then change rpc.transport_url to the new one; the command is for the broker's machine",
         mend: [
           `rabbitmqctl add_user hugenode "$(openssl rand -hex 24 | tee /dev/stderr)" && rabbitmqctl set_permissions -p ${quoted(reading.facts.virtualHost)} hugenode '.*' '.*' '.*'`,
         ],
@@ -56,7 +56,7 @@ function unreachable(
 ): Verdict {
   return problem({
     what: reason,
-    why: 'the agent hears no request and can tell nobody of its guests; nothing is lost while it is away for a while',
+    why: `the agent hears no request and can tell nobody of its guests; nothing is lost while it is away for a while${elsewhere(isLoopback)}`,
     mend: mendOf(reason, where, isLoopback, systemd),
     details: { broker: where },
   });

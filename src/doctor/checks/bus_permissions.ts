@@ -1,7 +1,7 @@
 /** Permissions on the virtual host: to declare, to consume and to publish, each tried. */
 import { note, ok, problem, type Check, type Verdict } from '../check.ts';
 import type { BrokerReading } from '../broker_probe.ts';
-import { quoted } from '../shell.ts';
+import { elsewhere, quoted } from '../shell.ts';
 
 export const busPermissions: Check = {
   id: 'bus-permissions',
@@ -14,7 +14,7 @@ export const busPermissions: Check = {
 export function decidePermissions(reading: BrokerReading): Verdict[] {
   if (reading.is !== 'read')
     return [note({ what: 'cannot be told: the broker does not answer', why: 'see the check broker' })];
-  const { virtualHost, things, refusedTrials } = reading.facts;
+  const { virtualHost, isLoopback, things, refusedTrials } = reading.facts;
   const forbidden = [
     ...things
       .filter(({ isForbidden }) => isForbidden)
@@ -25,7 +25,7 @@ export function decidePermissions(reading: BrokerReading): Verdict[] {
   return forbidden.map(({ what, refusal }) =>
     problem({
       what: `may not ${what}: ${withoutUser(refusal)}`,
-      why: 'the agent does not start, or tells nobody; the command gives all rights on this virtual host',
+      why: `the agent does not start, or tells nobody; the command gives all rights on this virtual host${elsewhere(isLoopback)}`,
       mend: [
         `rabbitmqctl set_permissions -p ${quoted(virtualHost)} "\${BROKER_USER:?the user in rpc.transport_url}" '.*' '.*' '.*'`,
       ],

@@ -51,7 +51,9 @@ async function readLimits({ root }: Context): Promise<LimitState> {
       }
     }
   }
-  const limits = await Promise.all([...folders].map((folder) => limitsOf(root, folder)));
+  const limits: GroupLimit[][] = [];
+  // One after the other: each guest has some, and this process has a thousand descriptors.
+  for (const folder of folders) limits.push(await limitsOf(root, folder));
   const pools = await readPagePools(root.at('/sys/devices/system/node')).catch(() => []);
   const totals = new Map<number, number>();
   for (const { pageSizeKib, totalPages } of pools) {

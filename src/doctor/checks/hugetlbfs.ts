@@ -1,8 +1,9 @@
 /** A hugetlbfs mount for each size that has pages, which QEMU's user can pass through and others cannot drain. */
 import { readPagePools } from '../../host/page_pools.ts';
 import { describeKib } from '../../units.ts';
-import { ok, problem, unreadable, warning, type Check, type Context, type Verdict } from '../check.ts';
+import { note, ok, problem, unreadable, warning, type Check, type Context, type Verdict } from '../check.ts';
 import {
+  hasSystemd,
   kernelSize,
   mayUse,
   octal,
@@ -12,13 +13,13 @@ import {
   type HugeMount,
   type User,
 } from '../host_facts.ts';
-import type { FileStat, Reading } from '../host_root.ts';
+import type { FileStat, HostRoot, Reading } from '../host_root.ts';
 import { quoted } from '../shell.ts';
 
 export type MountState = {
   /** Sizes that have pages, with how many bytes they are together. */
   readonly sizes: readonly { readonly pageSizeKib: number; readonly totalKib: number }[];
-  readonly mounts: readonly (HugeMount & { readonly stat: Reading<FileStat> })[];
+  readonly mounts: readonly (HugeMount & { readonly stat: Reading<FileStat>; readonly isKept: boolean })[];
   readonly qemuUser: User | undefined;
   readonly kvmGroup: number | undefined;
   readonly settingsWords: string;
@@ -45,11 +46,32 @@ async function readMounts({ root, settingsWords }: Context): Promise<MountState>
       pageSizeKib,
       totalKib: ofSize.reduce((kib, { totalPages }) => kib + totalPages * pageSizeKib, 0),
     })),
-    mounts: await Promise.all(mounts.map(async (mount) => ({ ...mount, stat: await root.stat(mount.at) }))),
+    mounts: await Promise.all(
+      mounts.map(async (mount) => ({
+        ...mount,
+        stat: await root.stat(mount.at),
+        isKept: await isMountedAtBoot(root, mount.at),
+      })),
+    ),
     qemuUser: await readQemuUser(root),
     kvmGroup: await readGroupId(root, 'kvm'),
     settingsWords,
   };
+}
+
+/** A blank would end the field (fstab(5)). */
+function inFstab(path: string): string {
+  return path.replaceAll(' ', '\\040');
+}
+
+/** By /etc/fstab, by a unit of the host's own, or by systemd's dev-hugepages.mount. */
+async function isMountedAtBoot(root: HostRoot, at: string): Promise<boolean> {
+  if (at === '/dev/hugepages' && (await hasSystemd(root))) return true;
+  const fstab = (await root.word('/etc/fstab')) ?? '';
+  if (fstab.split('\n').some((line) => !line.startsWith('#') && line.split(/\s+/)[1] === inFstab(at))) return true;
+  // Its name is its path (systemd.mount(5)); a dash of the path is written \x2d.
+  const unit = at.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-');
+  return root.exists(`/etc/systemd/system/${unit}.mount`);
 }
 
 /** Pure. */
@@ -116,7 +138,18 @@ function ofMount(mount: MountState['mounts'][number], totalKib: number, state: M
         details,
       }),
     );
-  return found.length > 0 ? found : [ok(text, details)];
+  if (found.length > 0) return found;
+  if (mount.isKept) return [ok(text, details)];
+  const line = `hugetlbfs ${inFstab(at)} hugetlbfs pagesize=${kernelSize(pageSizeKib)},mode=${octal(mode)},gid=${gid},nofail 0 0`;
+  return [
+    ok(text, details),
+    note({
+      what: `nothing mounts ${at} at the next boot`,
+      why: 'libvirt then starts without it, and refuses guests on these pages',
+      mend: [`echo ${quoted(line)} >> /etc/fstab`],
+      details,
+    }),
+  ];
 }
 
 const PASS = 1;

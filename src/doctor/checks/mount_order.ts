@@ -16,6 +16,8 @@ export type OrderState = {
   }[];
   readonly daemon: LibvirtDaemon | undefined;
   readonly hasSystemd: boolean;
+  /** hugetlbfs_mount of qemu.conf: it replaces what libvirt finds itself; undefined where it is not set. */
+  readonly configured: string | undefined;
   readonly settingsWords: string;
 };
 
@@ -25,6 +27,8 @@ export const mountOrder: Check = {
   subject: 'kernel',
   run: async (context) => decideOrder(await readOrder(context)),
 };
+
+const QEMU_CONF = '/etc/libvirt/qemu.conf';
 
 async function readOrder({ root, settingsWords }: Context): Promise<OrderState> {
   const mounts = parseHugeMounts((await root.word('/proc/mounts')) ?? '', 2048);
@@ -39,18 +43,31 @@ async function readOrder({ root, settingsWords }: Context): Promise<OrderState> 
     ),
     daemon,
     hasSystemd: await hasSystemd(root),
+    configured: /^[ \t]*hugetlbfs_mount[ \t]*=[ \t]*(.*)$/m.exec((await root.word(QEMU_CONF)) ?? '')?.[1],
     settingsWords,
   };
 }
 
 /** Pure. */
-export function decideOrder({ mounts, daemon, hasSystemd: systemd, settingsWords }: OrderState): Verdict[] {
+export function decideOrder({ mounts, daemon, hasSystemd: systemd, configured, settingsWords }: OrderState): Verdict[] {
   if (mounts.length === 0) return [ok('nothing is mounted, so there is no order')];
   const denied = mounts.filter(({ folder }) => folder === 'denied').map(({ at }) => `${at}/libvirt/qemu`);
   if (denied.length > 0) return [unreadable('mount-order', 'whether libvirt found the mounts', denied, settingsWords)];
   const missed = mounts.filter(({ folder }) => folder === 'absent');
   if (missed.length === 0) return [ok(`libvirt has found ${mounts.map(({ at }) => at).join(', ')}`)];
   const list = missed.map(({ at, pageSizeKib }) => `${at} (${describeKib(pageSizeKib)})`).join(', ');
+  if (configured !== undefined && !missed.every(({ at }) => configured.includes(`"${at}"`)))
+    return [
+      problem({
+        what: `hugetlbfs_mount in ${QEMU_CONF} is ${configured}, which leaves out ${list}`,
+        why: 'libvirt refuses guests on pages that are mounted elsewhere; without the line it finds all mounts itself',
+        mend: [
+          `sed -i 's/^[[:space:]]*hugetlbfs_mount/#&/' ${QEMU_CONF}`,
+          ...(daemon === undefined ? [] : [restartCommand(daemon, systemd)]),
+        ],
+        details: { mounts: missed, configured },
+      }),
+    ];
   if (daemon === undefined)
     return [
       note({

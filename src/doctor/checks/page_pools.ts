@@ -4,6 +4,7 @@ import { readPagePools, type PagePool } from '../../host/page_pools.ts';
 import { describeKib } from '../../units.ts';
 import { note, ok, problem, warning, type Check, type Context, type Verdict } from '../check.ts';
 import { kernelSize, sizeKib } from '../host_facts.ts';
+import type { HostRoot } from '../host_root.ts';
 
 export type BootRequest = { readonly pageSizeKib: number; readonly pages: number };
 
@@ -13,8 +14,10 @@ export type PoolState = {
   readonly overcommitKib: readonly number[];
   readonly reserved: readonly { readonly node: number; readonly size_kib: number; readonly count: number }[];
   readonly bootRequests: readonly BootRequest[];
-  /** Whether anything makes the pool anew at the next boot. */
-  readonly isPersistent: boolean;
+  /** Sizes whose pool something makes anew at the next boot. */
+  readonly persistentKib: ReadonlySet<number>;
+  /** Nodes without memory have nothing to reserve. */
+  readonly memoryless: ReadonlySet<number>;
   readonly hasNumaMaps: boolean;
 };
 
@@ -41,21 +44,43 @@ async function readPools({ root, settings }: Context): Promise<PoolState> {
     overcommitKib: overcommit.flat(),
     reserved: settings.admission.reserved_huge_pages,
     bootRequests,
-    isPersistent: bootRequests.length > 0 || (await hasSysctl(root)),
+    persistentKib: new Set([
+      ...bootRequests.map(({ pageSizeKib }) => pageSizeKib),
+      ...(await sizesSetAtBoot(root, defaultKib)),
+    ]),
+    memoryless: await memorylessNodes(root, pools),
     hasNumaMaps: await hasNumaMaps(root.at('/proc')),
   };
 }
 
-/** sysctl.d(5) and sysctl.conf; a systemd unit that writes to nr_hugepages counts too. */
-async function hasSysctl(root: Context['root']): Promise<boolean> {
-  const folders = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/lib/sysctl.d', '/etc/systemd/system'];
-  const below = await Promise.all(
-    folders.map(async (folder) =>
-      (await root.names(folder)).filter((name) => /\.(conf|service)$/.test(name)).map((name) => `${folder}/${name}`),
-    ),
-  );
-  const texts = await Promise.all(['/etc/sysctl.conf', ...below.flat()].map((file) => root.word(file)));
-  return texts.some((text) => text !== undefined && /^[^#;\n]*nr_hugepages/m.test(text));
+/** Where a pool is set at boot: sysctl.d(5), tmpfiles.d(5), or a unit that writes to nr_hugepages. */
+const BOOT_FOLDERS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/lib/sysctl.d', '/etc/tmpfiles.d', '/etc/systemd/system'];
+
+async function sizesSetAtBoot(root: HostRoot, defaultKib: number): Promise<number[]> {
+  const texts = [await root.word('/etc/sysctl.conf'), await root.word('/etc/rc.local')];
+  for (const folder of BOOT_FOLDERS) {
+    const files = (await root.names(folder)).filter((name) => /\.(conf|service)$/.test(name));
+    for (const file of files) texts.push(await root.word(`${folder}/${file}`));
+  }
+  return texts.flatMap((text) => (text === undefined ? [] : sizesSetIn(text, defaultKib)));
+}
+
+/** Sizes that such a file sets: sysctl's is the default one, a path of sysfs names its own. Pure. */
+export function sizesSetIn(text: string, defaultKib: number): number[] {
+  const lines = text.split('\n').filter((line) => !/^\s*[#;]/.test(line));
+  return lines.flatMap((line) => [
+    ...[...line.matchAll(/hugepages-(\d+)kB\/nr_hugepages/g)].map(([, size]) => Number(size)),
+    ...(/\bvm[./]nr_hugepages\b/.test(line) ? [defaultKib] : []),
+  ]);
+}
+
+async function memorylessNodes(root: HostRoot, pools: readonly PagePool[]): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (const node of new Set(pools.map((pool) => pool.node))) {
+    const meminfo = (await root.word(`/sys/devices/system/node/node${node}/meminfo`)) ?? '';
+    if (/^Node \d+ MemTotal:\s+0 kB$/m.test(meminfo)) found.add(node);
+  }
+  return found;
 }
 
 /** `hugepagesz=1G hugepages=8`, `hugepages=0:4,1:4`: kernel-parameters, Documentation/admin-guide. Pure. */
@@ -83,7 +108,7 @@ export function decidePools(state: PoolState): Verdict[] {
       }),
     ];
   return [
-    ...(pools.every(({ totalPages }) => totalPages === 0) ? [emptyPools(pools)] : [...filledPools(pools)]),
+    ...(pools.every(({ totalPages }) => totalPages === 0) ? [emptyPools(pools)] : [...filledPools(state)]),
     ...reservations(state),
     ...boot(state),
     ...state.overcommitKib.map((size) =>
@@ -115,7 +140,7 @@ function emptyPools(pools: readonly PagePool[]): Verdict {
   });
 }
 
-function* filledPools(pools: readonly PagePool[]): Generator<Verdict> {
+function* filledPools({ pools, memoryless }: PoolState): Generator<Verdict> {
   for (const size of sizesOf(pools)) {
     const ofSize = pools.filter(({ pageSizeKib }) => pageSizeKib === size);
     const total = sum(ofSize.map(({ totalPages }) => totalPages));
@@ -133,7 +158,7 @@ function* filledPools(pools: readonly PagePool[]): Generator<Verdict> {
         details,
       });
     else yield ok(`pages of ${describeKib(size)}: ${text}`, details);
-    const without = ofSize.filter(({ totalPages }) => totalPages === 0).map(({ node }) => node);
+    const without = ofSize.flatMap(({ node, totalPages }) => (totalPages === 0 && !memoryless.has(node) ? [node] : []));
     if (without.length > 0)
       yield note({
         what: `no pages of ${describeKib(size)} on node ${without.join(', ')}`,
@@ -165,7 +190,7 @@ function reservations({ pools, reserved }: PoolState): Verdict[] {
   });
 }
 
-function boot({ pools, bootRequests, isPersistent }: PoolState): Verdict[] {
+function boot({ pools, bootRequests, persistentKib }: PoolState): Verdict[] {
   const short = bootRequests.flatMap(({ pageSizeKib, pages }) => {
     const got = sum(pools.filter((pool) => pool.pageSizeKib === pageSizeKib).map(({ totalPages }) => totalPages));
     if (got >= pages) return [];
@@ -180,13 +205,14 @@ function boot({ pools, bootRequests, isPersistent }: PoolState): Verdict[] {
   const filled = sizesOf(pools).filter((size) =>
     pools.some((pool) => pool.pageSizeKib === size && pool.totalPages > 0),
   );
-  if (isPersistent || filled.length === 0) return short;
+  const lost = filled.filter((size) => !persistentKib.has(size));
+  if (lost.length === 0) return short;
   return [
     ...short,
     note({
-      what: 'nothing reserves the pages at the next boot',
+      what: `nothing reserves the pages of ${lost.map(describeKib).join(', ')} at the next boot`,
       why: 'after a restart of the host the pool is empty, and guests are refused',
-      mend: filled.map((size) => persistCommand(pools, size)),
+      mend: lost.map((size) => persistCommand(pools, size)),
     }),
   ];
 }

@@ -3,7 +3,7 @@ import { deadLetterQueue } from '../../rpc/index.ts';
 import { note, ok, problem, warning, type Check, type Verdict } from '../check.ts';
 import type { BrokerFacts, BrokerReading, QueueState } from '../broker_probe.ts';
 import type { Settings } from '../../settings/schema.ts';
-import { quoted } from '../shell.ts';
+import { elsewhere, quoted } from '../shell.ts';
 
 /** A queue that nobody reads, and that holds so many, is one that grows. */
 const MANY = 10_000;
@@ -54,7 +54,10 @@ export function decideQueues(
   ];
 }
 
-function mismatch({ name, kind, refusal, use }: QueueState, { adoptsExisting, virtualHost }: BrokerFacts): Verdict {
+function mismatch(
+  { name, kind, refusal, use }: QueueState,
+  { adoptsExisting, virtualHost, isLoopback }: BrokerFacts,
+): Verdict {
   const place = `-p ${quoted(virtualHost)}`;
   const command =
     kind === 'queue'
@@ -71,8 +74,8 @@ function mismatch({ name, kind, refusal, use }: QueueState, { adoptsExisting, vi
     why: adoptsExisting
       ? 'rpc.adopt_existing_queues takes it as it is'
       : use === 'requests'
-        ? `the agent does not start (406 PRECONDITION_FAILED); ${command.does}`
-        : `the broker does not take samples or notifications, and they wait on this host; ${command.does}`,
+        ? `the agent does not start (406 PRECONDITION_FAILED); ${command.does}${elsewhere(isLoopback)}`
+        : `the broker does not take samples or notifications, and they wait on this host; ${command.does}${elsewhere(isLoopback)}`,
     mend: [command.text],
     details: { name, kind },
   };
@@ -98,12 +101,12 @@ function listeners(own: QueueState | undefined, settingsWords: string): Verdict[
   ];
 }
 
-function growing({ name, messages, consumers }: QueueState, { virtualHost }: BrokerFacts): Verdict[] {
+function growing({ name, messages, consumers }: QueueState, { virtualHost, isLoopback }: BrokerFacts): Verdict[] {
   if (consumers > 0 || messages < MANY) return [];
   return [
     warning({
       what: `${messages} messages wait in ${name}, and nobody reads it`,
-      why: 'the queue grows until the broker raises an alarm and takes nothing more; start what reads it, or set notifications.declare_queues to false and delete the queue with what is in it',
+      why: `the queue grows until the broker raises an alarm and takes nothing more; start what reads it, or set notifications.declare_queues to false and delete the queue with what is in it${elsewhere(isLoopback)}`,
       mend: [`rabbitmqctl list_queues -p ${quoted(virtualHost)} name messages consumers`],
       details: { queue: name, messages },
     }),
