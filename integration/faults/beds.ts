@@ -21,6 +21,8 @@ export interface Bed {
   readonly settings: Overrides;
   /** 2 MiB pages of one guest. */
   readonly guestPages: number;
+  /** How many times longer its callers have to wait than those of a fake one. */
+  readonly slowness: number;
   /** Uuids of the domains that there are, each as often as it is there. */
   uuids(): Promise<string[]>;
   /** The account of pages, as soon as it is that of so many guests; otherwise as it stays. */
@@ -38,6 +40,7 @@ const MEMORY_KIB = 512 * 1024 ** 2;
 /** A host of two nodes, whose starts take as long as a test says. */
 export class FakeBed implements Bed {
   readonly guestPages = 40;
+  readonly slowness = 1;
   readonly host: FakeHost;
   /** Uuid of each start that was asked for, in order. */
   readonly starts: string[] = [];
@@ -105,6 +108,7 @@ export class FakeBed implements Bed {
 /** The machine's libvirtd, its QEMUs and its pages. */
 export class RealBed implements Bed {
   readonly guestPages = 16;
+  readonly slowness = 4;
   readonly settings: Overrides;
   readonly #prefix: string;
   readonly #freeBefore: number;

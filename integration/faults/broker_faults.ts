@@ -13,7 +13,9 @@ export type BrokerFault = {
    * being none.
    */
   readonly mayRepeat: boolean;
-  /** How long callers wait for an answer, in s. Where requests are lost with their queue this is what it costs. */
+  /** Whether a request or an answer may be lost on its way, so that its caller hears that it is not known. */
+  readonly mayLose: boolean;
+  /** How long callers wait for an answer of a quick agent, in s. Where requests are lost with their queue this is what it costs. */
   readonly patienceS: number;
   /** From the first harm to the last repair. `mark` is where the log stood before. */
   readonly happen: (stage: FaultStage, mark: number) => Promise<void>;
@@ -23,15 +25,18 @@ export type BrokerFault = {
 const OUTAGE_MS = 1_000;
 const SLOW_MS = 30;
 const SLOW_FOR_MS = 3_000;
-const LOST = { isUnready: true, mayRepeat: true, patienceS: 15 };
-const HARMLESS = { isUnready: false, mayRepeat: false, patienceS: 20 };
+/** Queues of oslo.messaging's default kind are gone with their broker. */
+const DOWN = { isUnready: true, mayRepeat: true, mayLose: true, patienceS: 15 };
+/** The broker and its queues stay; the agent is away. */
+const AWAY = { ...DOWN, mayLose: false };
+const HARMLESS = { isUnready: false, mayRepeat: false, mayLose: false, patienceS: 20 };
 
 export const BROKER_FAULTS: readonly BrokerFault[] = [
-  { name: 'the broker restarts', ...LOST, happen: ({ broker }) => broker.restart('graceful') },
-  { name: 'the broker is killed', ...LOST, happen: ({ broker }) => broker.restart('killed') },
+  { name: 'the broker restarts', ...DOWN, happen: ({ broker }) => broker.restart('graceful') },
+  { name: 'the broker is killed', ...DOWN, happen: ({ broker }) => broker.restart('killed') },
   {
     name: 'the broker stands still',
-    ...LOST,
+    ...DOWN,
     async happen(stage, mark) {
       await stage.broker.freeze();
       try {
@@ -43,7 +48,7 @@ export const BROKER_FAULTS: readonly BrokerFault[] = [
   },
   {
     name: "the agent's connection is half open",
-    ...LOST,
+    ...AWAY,
     async happen(stage, mark) {
       stage.agentLink.silence();
       await stage.untilUnready(mark);
@@ -52,7 +57,7 @@ export const BROKER_FAULTS: readonly BrokerFault[] = [
   },
   {
     name: 'the agent is cut off',
-    ...LOST,
+    ...AWAY,
     async happen(stage, mark) {
       stage.agentLink.cut();
       await stage.untilUnready(mark);
@@ -64,6 +69,7 @@ export const BROKER_FAULTS: readonly BrokerFault[] = [
     name: 'the callers are cut off',
     ...HARMLESS,
     mayRepeat: true,
+    mayLose: true,
     async happen({ callers }) {
       const links = callers.flatMap((caller) => caller.links);
       for (const link of links) link.cut();
@@ -81,11 +87,14 @@ export const BROKER_FAULTS: readonly BrokerFault[] = [
       for (const link of links) link.heal();
     },
   },
-  deletion('the queue of the agent is deleted', async ({ host }) => [`hugenode.${host}`]),
+  { ...deletion('the queue of the agent is deleted', async ({ host }) => [`hugenode.${host}`]), mayLose: true },
   deletion('the queue of the topic is deleted', async () => ['hugenode']),
   deletion('the fanout queue of the agent is deleted', (stage) => stage.queues('hugenode_fanout_')),
-  // Ours is exclusive: nobody else can delete it.
-  deletion('the reply queue of oslo.messaging is deleted', (stage) => stage.sharedReplyQueues()),
+  {
+    // Ours is exclusive: nobody else can delete it.
+    ...deletion('the reply queue of oslo.messaging is deleted', (stage) => stage.sharedReplyQueues()),
+    mayLose: true,
+  },
   {
     name: "the consumer's channel is closed by the broker",
     ...HARMLESS,

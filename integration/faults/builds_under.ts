@@ -48,18 +48,24 @@ export async function buildsUnder(stage: FaultStage, fault: BrokerFault, count: 
     return { uuid, caller: stage.caller(nth), args, isDeleted: nth % 8 < 2 };
   });
   const { mark } = stage;
+  const patienceS = Math.min(CALM_PATIENCE_S, fault.patienceS * stage.bed.slowness);
   const healed = Promise.withResolvers<void>();
-  const ends = Promise.all(builds.map((build) => lifeOf(build, fault, healed.promise, tally)));
-  ends.catch(() => {});
+  // All to their ends, also where one of them fails: the next fault must not meet them.
+  const lives = Promise.allSettled(builds.map((build) => lifeOf(build, patienceS, healed.promise, tally)));
 
-  await until(async () => (await stage.bed.uuids()).length >= Math.min(5, count / 4), 30_000);
-  tally.underWay = count - builds.filter(({ uuid, caller }) => isAnswered(caller, uuid)).length;
-  expect(tally.underWay).toBeGreaterThan(0);
-  await fault.happen(stage, mark);
-  if (fault.isUnready) await stage.untilUnready(mark);
-  await stage.untilReady();
-  healed.resolve();
-  await ends;
+  try {
+    await until(async () => (await stage.bed.uuids()).length >= Math.min(5, count / 4), 30_000);
+    tally.underWay = count - builds.filter(({ uuid, caller }) => isAnswered(caller, uuid)).length;
+    expect(tally.underWay).toBeGreaterThan(0);
+    await fault.happen(stage, mark);
+    if (fault.isUnready) await stage.untilUnready(mark);
+    await stage.untilReady();
+  } finally {
+    healed.resolve();
+    await lives;
+  }
+  expect((await lives).filter(({ status }) => status === 'rejected')).toEqual([]);
+  if (!fault.mayLose) expect(tally.notKnown).toBe(0);
 
   const standing = builds.filter(({ isDeleted }) => !isDeleted);
   await expectGuests(stage, standing);
@@ -75,15 +81,15 @@ async function sweep({ bed, callers: [caller] }: FaultStage): Promise<void> {
   for (const uuid of await bed.uuids()) await caller?.call('delete_instance', { uuid }, CALM_PATIENCE_S);
 }
 
-async function lifeOf(build: Build, fault: BrokerFault, healed: Promise<void>, tally: Tally): Promise<void> {
-  const first = await build.caller.call('create_instance', build.args, fault.patienceS);
+async function lifeOf(build: Build, patienceS: number, healed: Promise<void>, tally: Tally): Promise<void> {
+  const first = await build.caller.call('create_instance', build.args, patienceS);
   tally.calls += 1;
   tally[first.is === 'answered' ? 'answered' : 'notKnown'] += 1;
   if (first.is === 'not-known') await healed;
   const end = first.is === 'not-known' ? await askedAgain(build.caller, 'create_instance', build.args) : first;
   expect(end).toMatchObject({ is: 'answered', result: { uuid: build.uuid, vm_state: 'active' } });
   if (!build.isDeleted) return;
-  const gone = await build.caller.call('delete_instance', { uuid: build.uuid }, fault.patienceS);
+  const gone = await build.caller.call('delete_instance', { uuid: build.uuid }, patienceS);
   tally.calls += 1;
   tally[gone.is === 'answered' ? 'answered' : 'notKnown'] += 1;
   if (gone.is === 'answered') return;

@@ -78,7 +78,16 @@ export async function ourCaller({ host, ports, url, flags = {} }: CallerPlace): 
   };
 }
 
-const OSLO_ERRORS = ['MessagingTimeout', 'MessageDeliveryFailure', 'MessageUndeliverable'];
+/** Its own, and those of its transport that it lets through when a connection ends under a publish. */
+const OSLO_ERRORS = [
+  'MessagingTimeout',
+  'MessageDeliveryFailure',
+  'MessageUndeliverable',
+  'ConnectionForced',
+  'RecoverableConnectionError',
+  'ConnectionResetError',
+  'BrokenPipeError',
+];
 
 /** Debian's oslo.messaging. */
 export async function osloCaller({ host, ports, url, flags = {} }: CallerPlace): Promise<Caller> {
