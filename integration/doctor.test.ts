@@ -209,6 +209,20 @@ describe('queues and permissions', () => {
   });
 });
 
+test('who listens to everything hears nothing of it', async () => {
+  await manage('PUT', 'queues/doctor/tap', { durable: false });
+  onTestFinished(() => stage.api.deleteQueue('doctor', 'tap'));
+  const exchanges = (await stage.api.exchanges('doctor')).filter(({ name }) => /^(hugenode|nova)$/.test(name));
+  expect(exchanges.length).toBeGreaterThan(0);
+  for (const { name } of exchanges) await manage('POST', `bindings/doctor/e/${name}/q/tap`, { routing_key: '#' });
+  const { code } = await doctor(['bus-permissions']);
+  expect(code).toBe(0);
+  expect(await stage.api.messageCount('doctor', 'tap')).toBe(0);
+  // The tap does hear.
+  await stage.call('list_instances');
+  await expect.poll(() => stage.api.messageCount('doctor', 'tap')).toBe(1);
+});
+
 describe('libvirt', () => {
   test('a socket that is not there', async () => {
     const { code, report } = await doctor(['libvirt', 'security-driver', 'balloon'], 'libvirt.socket=/nowhere/sock');
@@ -256,7 +270,7 @@ test('without root: what cannot be read is told, and nothing fails', async () =>
 
 const failureSchema = z.object({ stdout: z.string(), code: z.number() });
 
-async function manage(method: 'PUT' | 'DELETE', path: string, body?: Record<string, string>): Promise<void> {
+async function manage(method: 'PUT' | 'POST' | 'DELETE', path: string, body?: Record<string, unknown>): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${inject('managementPort')}/api/${path}`, {
     method,
     headers: {

@@ -191,6 +191,13 @@ async function look(broker: BrokerConnection, { declare, ...thing }: WantedThing
   return { ...thing, ...found };
 }
 
+/**
+ * RabbitMQ looks at the right to publish first, then at the user that the message names; another one than the sender is
+ * refused (406) before the message goes anywhere. So the right is known, and nobody gets a message of ours.
+ */
+const NOBODY = 'hugenode-doctor-sends-nothing';
+const NOT_SENT = /user_id property/;
+
 /** What an agent does, on a queue of its kind of name that ends with the channel, and on the exchanges that exist. */
 async function tryOut(broker: BrokerConnection, topic: string, things: readonly QueueState[]): Promise<Trial[]> {
   const name = fanoutQueue(topic, hexId());
@@ -202,7 +209,8 @@ async function tryOut(broker: BrokerConnection, topic: string, things: readonly 
       await channel.deleteQueue(name);
     });
     // A broker with an alarm reads nothing after a publish: that is no refusal, and told as what it is.
-    if (refusal !== undefined && !broker.isBlocked) trials.push({ what, refusal: explainRefusal(refusal) });
+    if (refusal === undefined || NOT_SENT.test(refusal) || broker.isBlocked) return;
+    trials.push({ what, refusal: explainRefusal(refusal) });
   };
   await attempt(`declare a queue of the name ${topic}_fanout_…`, async () => {});
   if (trials.length > 0) return trials;
@@ -211,13 +219,13 @@ async function tryOut(broker: BrokerConnection, topic: string, things: readonly 
     await channel.cancel(consumerTag);
   });
   const publish = (exchange: string, key: string) => async (channel: Channel) => {
-    channel.publish(exchange, key, Buffer.from('hugenode doctor'));
-    // A publish is not answered; what comes after it on the channel is, or the channel is closed first.
+    channel.publish(exchange, key, Buffer.alloc(0), { userId: NOBODY });
+    // A publish is not answered; what comes after it on the channel is, unless the channel is closed first.
     await channel.checkQueue(name);
   };
   await attempt('publish to queues (exchange amq.default)', publish('', name));
   for (const exchange of things.filter(({ kind, exists }) => kind === 'exchange' && exists)) {
-    // Nobody binds a key like this; a fanout exchange has no keys.
+    // An agent casts nothing to all agents.
     if (exchange.name === fanoutExchange(topic)) continue;
     if (broker.isBlocked) break;
     await attempt(`publish to exchange ${exchange.name}`, publish(exchange.name, name));
