@@ -47,7 +47,6 @@ export async function openUsage(options: OpenUsageOptions): Promise<UsageRecorde
   });
   driver.onLifecycle(({ uuid }) => {
     holdings.forget(uuid);
-    identities.forget(uuid);
     recorder.notice();
   });
   return recorder;

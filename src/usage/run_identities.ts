@@ -12,29 +12,19 @@ export type RunIdentitiesOptions = {
 
 export class RunIdentities {
   readonly #options: RunIdentitiesOptions;
-  readonly #known = new Map<string, string>();
 
   constructor(options: RunIdentitiesOptions) {
     this.#options = options;
   }
 
-  /** Null where there is no process on this host. */
+  /** Null where there is no process on this host. Looked up each time: an event that was missed must not hide a new run. */
   async of(uuid: string): Promise<string | null> {
-    const known = this.#known.get(uuid);
-    if (known !== undefined) return known;
     const { pidPath, domainPrefix, bootId } = this.#options;
     if (pidPath === undefined) return null;
     const pid = await readPidFile(join(pidPath, `${domainPrefix}${uuid}.pid`)).catch(() => undefined);
     if (pid === undefined || !(await isProcessOf(pid, uuid))) return null;
     const ticks = await readStartTicks(pid);
     if (ticks === undefined) return null;
-    const identity = `${bootId}/${pid}/${ticks}`;
-    this.#known.set(uuid, identity);
-    return identity;
-  }
-
-  /** It may have another process by now. */
-  forget(uuid: string): void {
-    this.#known.delete(uuid);
+    return `${bootId}/${pid}/${ticks}`;
   }
 }

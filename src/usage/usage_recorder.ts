@@ -37,9 +37,9 @@ export class UsageRecorder {
     this.#options = options;
   }
 
-  /** Resolves after the first look, whether or not it succeeded. */
+  /** Resolves after the first look, whether or not it succeeded, and in any case soon. */
   async start(): Promise<void> {
-    await this.#look();
+    await this.#lookInTime();
   }
 
   /** Something happened to a guest: looks soon. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { ClaimLedger } from '../../src/admission/claims.ts';
-import { AdmissionGate } from '../../src/admission/gate.ts';
+import { AdmissionGate, type GateOutcome } from '../../src/admission/gate.ts';
 import { describeRefusal } from '../../src/admission/refusal.ts';
 import { DEFAULT_RULES, type AdmissionRules } from '../../src/admission/rules.ts';
 import { placedCell } from '../domain/instances.ts';
@@ -31,6 +31,28 @@ async function admitted(answer: ReturnType<AdmissionGate['admit']>) {
   if (!result.admitted) throw new Error(`refused: ${JSON.stringify(result.refusal)}`);
   return result;
 }
+
+test('whoever counts is told how each request ended, and why', async () => {
+  const told: GateOutcome[] = [];
+  let isAway = false;
+  const gate = new AdmissionGate({
+    readHost: () => (isAway ? Promise.reject(new Error('libvirt is away')) : Promise.resolve(hostOf([20]))),
+    ledger: new ClaimLedger(),
+    rules: DEFAULT_RULES,
+    settleTimeoutMs: 1,
+    onOutcome: (outcome) => told.push(outcome),
+  });
+  await gate.admit(claimantOf('i-1'), guestOf(16));
+  await gate.admit(claimantOf('i-2'), guestOf(16));
+  isAway = true;
+  await expect(gate.admit(claimantOf('i-3'), guestOf(16))).rejects.toThrow('libvirt is away');
+  expect(told.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+    ['admitted', 'none'],
+    ['refused', 'insufficient-resources'],
+    ['failed', 'host-not-read'],
+  ]);
+  expect(told.every(({ tookMs }) => tookMs >= 0 && tookMs < 5_000)).toBe(true);
+});
 
 test('24 at once into a pool that fits 7: exactly 7, however the starts proceed', async () => {
   const { pool, ledger, gate } = poolOf(7 * 16 + 5);

@@ -146,6 +146,33 @@ test('plan_instance: every answer that it gives is one that our client reads', a
   }
 });
 
+test('get_usage: a span with zones, of one project or all; nonsense is refused by name', async () => {
+  const { call } = apiOf();
+  const from = '2026-11-01T02:00:00+02:00';
+  expect(await call('get_usage', { from, to: '2026-12-01T00:00:00Z', project_id: 'p' })).toEqual({
+    host: 'cmp1',
+    from: '2026-11-01T00:00:00.000Z',
+    to: '2026-12-01T00:00:00.000Z',
+    until: '2026-12-01T00:00:00.000Z',
+    since: '1970-01-01T00:00:00.000Z',
+    usage: [],
+  });
+  for (const [args, field] of [
+    [{}, 'from'],
+    [{ from: '2026-11-01' }, 'from'],
+    [{ from: 'yesterday' }, 'from'],
+    [{ from: '2026-11-01T00:00:00' }, 'from'],
+    [{ from, to: from }, 'to'],
+    [{ from, project_id: '' }, 'project_id'],
+    [{ from, instance: 'x' }, 'instance'],
+  ] as const) {
+    await expect(call('get_usage', args)).rejects.toMatchObject({
+      className: 'InvalidRequest',
+      message: expect.stringContaining(`${field}: `),
+    });
+  }
+});
+
 test('the default page size stands in for what an alternative leaves open', async () => {
   const { call } = apiOf([64, 64]);
   const asked = { flavor: { vcpus: 2, memory_mb: 256, extra_specs: { 'hw:numa_nodes': '1' } } };

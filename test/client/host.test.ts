@@ -43,6 +43,10 @@ test('the oldest version that has what is asked, in the fewest words', async () 
   expect(await versions(view, (host) => host.getHost({ holders: false }))).toEqual([['get_host', {}, '1.0']]);
   const holders = { holders: true };
   expect(await versions(view, (host) => host.getHost(holders))).toEqual([['get_host', holders, '1.1']]);
+  const moments = { from: '2026-11-01T00:00:00Z', to: null };
+  const iso = '2026-11-01T00:00:00.000Z';
+  const usage = { host: 'cmp1', from: iso, to: iso, until: iso, since: iso, usage: [] };
+  expect(await versions(usage, (host) => host.getUsage(moments))).toEqual([['get_usage', moments, '1.1']]);
   const wish = { flavor: { vcpus: 1, memory_mb: 2 }, fill: true } as const;
   expect(await versions(plan, (host) => host.planInstance(wish))).toEqual([['plan_instance', wish, '1.1']]);
 });
