@@ -1,7 +1,8 @@
 /** `hugenode doctor` on a machine that is set up, with an agent and without, and on one thing broken at a time. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -252,6 +253,66 @@ describe('libvirt', () => {
     ]);
   });
 });
+
+describe('the commands mend', () => {
+  test.each<[name: string, breaking: string, check: string, what: RegExp]>([
+    ['a mount that is not there', 'umount -l /dev/hugepages', 'hugetlbfs', /^pages of 2 MiB are not mounted/],
+    [
+      'a mount that QEMU cannot pass',
+      'mount -t hugetlbfs -o pagesize=2M,mode=0700 hugetlbfs /dev/hugepages',
+      'hugetlbfs',
+      /^libvirt-qemu cannot pass through \/dev\/hugepages/,
+    ],
+    [
+      'a mount for everybody',
+      'mount -t hugetlbfs -o pagesize=2M,mode=1777 hugetlbfs /dev/hugepages',
+      'hugetlbfs',
+      /^any user may take pages through \/dev\/hugepages/,
+    ],
+    [
+      'a folder that QEMU cannot pass',
+      'mkdir -p -m 0700 "$FOLDER/closed"',
+      'disk-space',
+      /cannot pass through .*closed/,
+    ],
+    // A device can only be put over one that is there.
+    ...(existsSync('/dev/kvm')
+      ? [
+          [
+            'KVM of root alone',
+            'rm -f "$FOLDER/kvm" && mknod -m 0600 "$FOLDER/kvm" c 10 232 && mount --bind "$FOLDER/kvm" /dev/kvm',
+            'kvm',
+            /^\/dev\/kvm is not open to libvirt-qemu/,
+          ] satisfies [string, string, string, RegExp],
+        ]
+      : []),
+  ])('%s', async (_name, breaking, check, what) => {
+    const folder = await mkdtemp('/var/tmp/hugenode-doctor-');
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await chmod(folder, 0o755);
+    const broken = await unwellWhere([breaking], check, folder);
+    const found = broken.filter((finding) => what.test(finding.what));
+    expect(found).toHaveLength(1);
+    const mended = await unwellWhere([breaking, ...found.flatMap(({ mend }) => mend ?? [])], check, folder);
+    expect(mended.filter((finding) => what.test(finding.what))).toEqual([]);
+    expect(mended.length).toBeLessThan(broken.length);
+  });
+});
+
+/** Warnings and problems after these commands, in a mount namespace of their own: nobody else sees what they do. */
+async function unwellWhere(commands: readonly string[], check: string, folder: string): Promise<Report['findings']> {
+  const script = ['set -e', 'cp /etc/fstab "$FOLDER/fstab"', 'mount --bind "$FOLDER/fstab" /etc/fstab', ...commands];
+  await writeFile(join(folder, 'script'), `${script.join('\n')}\nexec "$@"\n`);
+  const settings = [`instances.path=${folder}/closed/instances`, 'libvirt.virt_type=auto'];
+  const own = settings.flatMap((setting) => ['--set', setting]);
+  const args = [LAUNCHER, ...stage.settings, ...own, '--json', 'doctor', '--check', check];
+  const options = { env: { ...process.env, FOLDER: folder } };
+  const ended = await run('unshare', ['-m', 'sh', join(folder, 'script'), ...args], options).catch((error: unknown) =>
+    failureSchema.parse(error),
+  );
+  const { findings } = reportSchema.parse(JSON.parse(ended.stdout));
+  return findings.filter(({ level }) => level === 'warning' || level === 'problem');
+}
 
 test('without root: what cannot be read is told, and nothing fails', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'hugenode-nobody-'));

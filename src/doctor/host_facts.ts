@@ -95,9 +95,10 @@ export type HugeMount = {
   readonly options: Readonly<Record<string, string>>;
 };
 
-/** The hugetlbfs mounts in /proc/mounts. Pure. */
+/** The hugetlbfs mounts in /proc/mounts, without those that a later mount at the same place covers. Pure. */
 export function parseHugeMounts(mounts: string, defaultSizeKib: number): HugeMount[] {
-  return mounts.split('\n').flatMap((line) => {
+  const last = new Map(mounts.split('\n').map((line) => [line.split(' ')[1] ?? '', line]));
+  return [...last.values()].flatMap((line) => {
     const [, at = '', type, words = ''] = line.split(' ');
     if (type !== 'hugetlbfs') return [];
     const options = Object.fromEntries(

@@ -41,6 +41,11 @@ test('mounts: sizes with and without a unit, none, and blanks in names', () => {
   ]);
 });
 
+test('mounts: what is covered by another one does not count', () => {
+  const text = `${line('/a', 'pagesize=1G')}${line('/b', 'pagesize=1G')}tmpfs /b tmpfs rw 0 0\n${line('/a', 'pagesize=2M')}`;
+  expect(parseHugeMounts(text, 2048).map(({ at, pageSizeKib }) => [at, pageSizeKib])).toEqual([['/a', 2048]]);
+});
+
 test('sizes as the kernel writes them, there and back', () => {
   for (const kib of [64, 2048, 32768, 1024 ** 2, 16 * 1024 ** 2]) expect(sizeKib(kernelSize(kib))).toBe(kib);
   expect(sizeKib('many')).toBeUndefined();
