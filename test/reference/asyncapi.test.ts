@@ -12,7 +12,10 @@ import {
   instanceRequestOf,
   planInstanceArgs,
   planWishOf,
+  usageArgs,
+  usageQueryOf,
 } from '../../src/api/schemas.ts';
+import { viewUsage } from '../../src/api/usage_view.ts';
 import { viewHost, viewInstance } from '../../src/api/views.ts';
 import { ERROR_CLASSES } from '../../src/errors.ts';
 import { guestSamples, METERS } from '../../src/metering/samples.ts';
@@ -191,6 +194,11 @@ describe('messages of the agent fit the document', () => {
     get_host: async (args) => viewHost(await compute.getHost(parseArgs(hostArgs, 'get_host', args)), API_VERSION),
     plan_instance: async (args) =>
       viewPlan(await compute.planInstance(planWishOf(parseArgs(planInstanceArgs, 'plan_instance', args)))),
+    get_usage: async (args) => {
+      const query = usageQueryOf(parseArgs(usageArgs, 'get_usage', args), Date.now());
+      const row = { projectId: 'p', node: 0, pageSizeKib: 2048, runningPageMs: 5n, keptPageMs: 2n ** 60n };
+      return viewUsage({ ...query, untilMs: query.toMs, sinceMs: 0, rows: [row] }, 'cmp1');
+    },
   };
   const call = (method: string, args: unknown) => withFaults(async () => calls[method]?.(args));
   const flavor = { name: 'f', vcpus: 1, memory_mb: 32 };
@@ -207,6 +215,8 @@ describe('messages of the agent fit the document', () => {
     ['plan_instance', { ...wish, count: 40 }],
     ['plan_instance', { ...wish, fill: true }],
     ['plan_instance', { flavor: { vcpus: 6, memory_mb: 36, extra_specs: { 'hw:numa_nodes': '3' } }, count: 2 }],
+    ['get_usage', { from: '2026-11-01T00:00:00Z' }],
+    ['get_usage', { from: '2026-11-01T02:00:00+02:00', to: '2026-12-01T00:00:00Z', project_id: 'p' }],
     ['delete_instance', { uuid: UUID }],
   ])('%s %j', async (method, args) => {
     for (const version of [API_VERSION, '1.0', null]) {
