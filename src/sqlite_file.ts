@@ -21,12 +21,13 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 /**
- * Opens the file, or makes it with its folder, for this user alone. One that is no database is moved aside: a host is not
+ * Opens the file, or makes it, for this user alone. Its folder is made as any other: QEMU, which is another user, has
+ * to get through it to what else is below. One that is no database is moved aside: a host is not
  * without its agent because of a broken disk block, and what was in it can still be looked at.
  * @throws where the folder cannot be made or the file must not be written.
  */
 export function openSqliteFile({ path, schema, onBroken }: SqliteFileOptions): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true });
   closeSync(openSync(path, 'a', 0o600));
   try {
     return opened(path, schema);

@@ -4,19 +4,21 @@
  * declaration alone compares nothing), and what is tried out is tried on a queue that ends with its connection.
  */
 import type { Channel } from 'amqplib';
-import { BrokerConnection, deadLetterQueue, describeTransportUrl, parseTransportUrl } from '../rpc/index.ts';
-// Beside the room's door: only the agent itself declares these, and the two must not drift apart.
-import { explainRefusal } from '../rpc/refusals.ts';
 import {
+  BrokerConnection,
+  deadLetterQueue,
   declareControlExchange,
   declareFanoutExchange,
   declareSharedQueue,
+  describeTransportUrl,
+  explainRefusal,
   fanoutExchange,
   fanoutQueue,
   hexId,
+  parseTransportUrl,
   serverQueue,
   type TopologyFlags,
-} from '../rpc/topology.ts';
+} from '../rpc/index.ts';
 import { brokerOptions, topologyFlags } from '../settings/broker_options.ts';
 import type { Settings } from '../settings/schema.ts';
 

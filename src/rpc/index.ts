@@ -34,5 +34,15 @@ export { REQUEST_STEPS } from './request_desk.ts';
 export { MemoryRequestStore, type RequestStore } from './request_store.ts';
 export { RpcServer, type Readiness, type RequestCounts, type RpcServerOptions } from './server.ts';
 export { SqliteRequestStore } from './sqlite_request_store.ts';
-export type { TopologyFlags } from './topology.ts';
+export { explainRefusal } from './refusals.ts';
+export {
+  declareControlExchange,
+  declareFanoutExchange,
+  declareSharedQueue,
+  fanoutExchange,
+  fanoutQueue,
+  hexId,
+  serverQueue,
+  type TopologyFlags,
+} from './topology.ts';
 export { describe as describeTransportUrl, parseTransportUrl, type TransportUrl } from './transport_url.ts';

@@ -103,12 +103,13 @@ describe('on disk', () => {
     expect(readdirSync(folder).some((name) => name.startsWith('requests.sqlite.broken-'))).toBe(true);
   });
 
-  test('its folder is made, for this user alone; what is no folder is told', async () => {
+  test('its folder is made, and the file for this user alone; what is no folder is told', async () => {
     const options = { keepMs: 1, limit: 1, logger: quietLog() };
     const made = join(folder, 'made', 'x');
     SqliteRequestStore.open({ ...options, path: made }).close();
     expect(statSync(made).mode & 0o777).toBe(0o600);
-    expect(statSync(dirname(made)).mode & 0o777).toBe(0o700);
+    // QEMU has to get through to what else is below it.
+    expect(statSync(dirname(made)).mode & 0o005).toBe(0o005);
     expect(() => SqliteRequestStore.open({ ...options, path: join(made, 'x') })).toThrow(/EEXIST/);
   });
 });
