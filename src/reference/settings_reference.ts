@@ -30,7 +30,9 @@ export function settingsReference(): string {
 }
 
 function entry(key: string, schema: unknown, indent: string): string[] {
-  const line = OF_THE_MACHINE.has(key) ? `# ${key}: compute-1` : `${key}: ${stringify(defaultOf(schema), { collectionStyle: 'flow', lineWidth: 0 }).trim()}`;
+  const line = OF_THE_MACHINE.has(key)
+    ? `# ${key}: compute-1`
+    : `${key}: ${stringify(defaultOf(schema), { collectionStyle: 'flow', lineWidth: 0 }).trim()}`;
   return [`${indent}# ${describe(schema)}`, `${indent}${line}`];
 }
 

@@ -314,7 +314,10 @@ const metrics = z
       .refine((address) => parseListenAddress(address) !== undefined, 'an address and a port such as 127.0.0.1:9177')
       .default('127.0.0.1:9177')
       .describe('address and port of the metrics (9177 is the port of the libvirt exporters); port 0: any'),
-    remote: flag('listen may be an address that other machines reach; who reaches it can read, without a password', false),
+    remote: flag(
+      'listen may be an address that other machines reach; who reaches it can read, without a password',
+      false,
+    ),
     deadline_ms: durationMs(
       'how long a scrape waits for the hypervisor, in ms; less than the scrape_timeout of Prometheus (10 s)',
       5_000,
@@ -336,12 +339,7 @@ const usage = z.strictObject({
     'file (SQLite) of who held which pages from when to when, for hugenode usage; empty: known only as long as the agent runs',
     '/var/lib/hugenode/usage.sqlite',
   ),
-  keep_days: z
-    .int()
-    .min(1)
-    .max(36_500)
-    .default(400)
-    .describe('how long that which has ended is known, in days'),
+  keep_days: z.int().min(1).max(36_500).default(400).describe('how long that which has ended is known, in days'),
   rows: z
     .int()
     .min(1_000)
@@ -353,7 +351,9 @@ const usage = z.strictObject({
     .min(1_000)
     .max(DAY_MS)
     .default(30_000)
-    .describe('longest time between two looks at the host, in ms: of a guest that ends while no agent runs, no more is lost'),
+    .describe(
+      'longest time between two looks at the host, in ms: of a guest that ends while no agent runs, no more is lost',
+    ),
 });
 
 const log = z.strictObject({
