@@ -98,6 +98,8 @@ test('the commands of the README', async () => {
     'list',
     'show',
     'delete',
+    'usage',
+    'dead-letters',
   ]);
   let uuid = '';
   for (const words of commands) {

@@ -41,7 +41,7 @@ test('the tarball is the built client, and needs little else', async () => {
   expect(files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))).toEqual([]);
   // Code of the agent is none of a client's business.
   const rooms = new Set(files.filter((name) => name.endsWith('.js')).map((name) => name.split('/')[0]));
-  expect(rooms).toEqual(new Set(['api', 'client', 'rpc', 'units.js']));
+  expect(rooms).toEqual(new Set(['api', 'client', 'rpc', 'sqlite_file.js', 'units.js']));
 });
 
 test('from JavaScript', async () => {

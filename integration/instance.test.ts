@@ -50,6 +50,7 @@ test('a create-instance request becomes a running, metered hugepage guest, and i
       vcpus: [0],
       pins: [],
       emulator_cpus: [],
+      elsewhere: [],
     },
   ]);
   expect(await stage.domains()).toEqual([created.domain_name]);
