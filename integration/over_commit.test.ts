@@ -6,12 +6,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostView } from '../src/api/views.ts';
 import { RemoteError } from '../src/rpc/index.ts';
 import { AgentStage, createArgs, flavorOf, freePagesBack } from './agent.ts';
+import { rounds } from './faults/rounds.ts';
 import { poolCount } from './page_pool.ts';
 
 const PAGES = 16;
 const FITTING = 7;
 const ASKING = 24;
-const ROUNDS = 20;
+/** Five seconds each; `HUGENODE_FAULT_ROUNDS` for more. */
+const ROUNDS = rounds(8).length;
 
 let stage: AgentStage;
 let before: number;
