@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AgentStage } from './agent.ts';
+import { addNodeTypes, complaintsOfTsc } from './typescript_project.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -67,7 +68,7 @@ console.log(JSON.stringify({
 });
 
 test('from TypeScript: the declarations are whole, and wrong uses do not compile', async () => {
-  await addNodeTypes();
+  await addNodeTypes(project);
   await writeFile(
     join(project, 'main.ts'),
     `import { ApiError, HugenodeClient, type HostView, type InstanceView, type LifecycleEvent } from 'hugenode';
@@ -99,7 +100,7 @@ try {
 await client.close();
 `,
   );
-  expect(await complaintsOfTsc(['main.ts'])).toBe('');
+  expect(await complaintsOfTsc(project, ['main.ts'])).toBe('');
 });
 
 test('the README’s TypeScript example', async () => {
@@ -109,31 +110,13 @@ test('the README’s TypeScript example', async () => {
   const url = stage.api.url(stage.vhost).replace('amqp://', 'rabbit://');
   const program = example.replace('rabbit://guest:guest@127.0.0.1:5672/', url).replace('compute-1', stage.host);
   await writeFile(join(project, 'example.ts'), program);
-  expect(await complaintsOfTsc(['example.ts'])).toBe('');
+  expect(await complaintsOfTsc(project, ['example.ts'])).toBe('');
   const { stdout } = await run(process.execPath, ['example.ts'], { cwd: project, timeout: 60_000 });
   expect(stdout).toMatch(/^active on node 0: 64 pages of 2048 KiB$/m);
   expect(stdout).toMatch(/^\S+Z create\.end [\da-f-]{36}\n\S+Z delete\.end [\da-f-]{36}$/m);
   expect(stdout).toMatch(/^refused: Insufficient compute resources: node 0: \d+ pages of 2 MiB needed/m);
   expect(await stage.domains()).toEqual([]);
 });
-
-/** No skipLibCheck: the package's own declarations are checked too, and those of what it needs. */
-async function complaintsOfTsc(files: readonly string[]): Promise<string> {
-  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { stdout } = await run(process.execPath, [tsc, ...options, ...files], { cwd: project }).catch(
-    (error: { stdout: string }) => error,
-  );
-  return stdout;
-}
-
-/** What a TypeScript project on Node has, without asking a registry for it. */
-async function addNodeTypes(): Promise<void> {
-  const modules = join(project, 'node_modules');
-  await mkdir(join(modules, '@types'));
-  for (const name of ['@types/node', 'undici-types'])
-    await symlink(join(root, 'node_modules', name), join(modules, name));
-}
 
 /** Packs a copy: packing changes the manifest for a moment, and this one is in use. */
 async function packACopy(): Promise<void> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addNodeTypes, complaintsOfTsc } from './typescript_project.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -55,7 +56,7 @@ console.log(JSON.stringify({ version, isLibvirtError: refusal instanceof Libvirt
 });
 
 test('from TypeScript: the declarations are whole, and wrong uses do not compile', async () => {
-  await addNodeTypes();
+  await addNodeTypes(project);
   await writeFile(
     join(project, 'main.ts'),
     `import { connect, DomainState, type Domain, type EventOf } from 'node-libvirt';
@@ -77,7 +78,7 @@ export type Daemon = FakeLibvirtd;
 await connection.close();
 `,
   );
-  expect(await complaintsOfTsc(['main.ts'])).toBe('');
+  expect(await complaintsOfTsc(project, ['main.ts'])).toBe('');
 });
 
 test('every example of the README compiles, and those that need nothing but a daemon run', async () => {
@@ -89,7 +90,12 @@ test('every example of the README compiles, and those that need nothing but a da
   }));
   expect(examples.filter(({ runs }) => runs).length).toBeGreaterThan(4);
   for (const { file, code } of examples) await writeFile(join(project, file), code);
-  expect(await complaintsOfTsc(examples.map(({ file }) => file))).toBe('');
+  expect(
+    await complaintsOfTsc(
+      project,
+      examples.map(({ file }) => file),
+    ),
+  ).toBe('');
   for (const { file, runs } of examples) if (runs) await run(process.execPath, [file], { cwd: project });
 });
 
@@ -100,24 +106,6 @@ test('the reference is written from the docstrings without a warning', async () 
   await run('npx', args, { cwd: config });
   expect(await readdir(join(scratch, 'reference'))).toContain('index.html');
 });
-
-/** No skipLibCheck: the package's own declarations are checked too. */
-async function complaintsOfTsc(files: readonly string[]): Promise<string> {
-  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { stdout } = await run(process.execPath, [tsc, ...options, ...files], { cwd: project }).catch(
-    (error: { stdout: string }) => error,
-  );
-  return stdout;
-}
-
-/** What a TypeScript project on Node has, without asking a registry for it. */
-async function addNodeTypes(): Promise<void> {
-  const modules = join(project, 'node_modules');
-  await mkdir(join(modules, '@types'));
-  for (const name of ['@types/node', 'undici-types'])
-    await symlink(join(root, 'node_modules', name), join(modules, name));
-}
 
 /** Packs a copy: packing changes the manifest for a moment, and this one is in use. */
 async function packACopy(): Promise<string> {
