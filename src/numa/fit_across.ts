@@ -8,8 +8,10 @@
  */
 import { wholePages } from '../units.ts';
 import { fit, type FitRefusal, type PagesElsewhere, type Placement } from './fit.ts';
-import type { GuestCell, GuestTopology } from './guest_topology.ts';
+import type { GuestTopology } from './guest_topology.ts';
 import { freePages, smallestPool, type HostCell, type PagePool } from './host_cell.ts';
+import type { PageSizeWish } from './memory_backing.ts';
+import { allowedSizes } from './pages.ts';
 import type { FitOptions } from './pair_table.ts';
 
 /** Why the pages of one size do not do, even from several host cells. */
@@ -121,18 +123,18 @@ function setAsideOf({ setAside, reserved }: PagePool): number {
 
 /** Page sizes that all guest cells may have, in the order of preference. */
 function commonSizes(guest: GuestTopology, host: readonly HostCell[], options: FitOptions): readonly number[] {
-  const base = Math.min(...host.flatMap(({ pools }) => smallestPool(pools)?.sizeKib ?? []));
-  const sizes = [...new Set(host.flatMap(({ pools }) => pools.map(({ sizeKib }) => sizeKib)))];
-  const allowed = sizes.filter((sizeKib) => guest.cells.every((cell) => allows(cell, sizeKib, base)));
-  const largestFirst = allowed.toSorted((a, b) => b - a);
-  if (options.pageSizePreference !== 'best-fit') return largestFirst;
+  const pools = host.flatMap((cell) => cell.pools);
+  const sizes = [...new Set(pools.map(({ sizeKib }) => sizeKib))];
+  const allowed = sizes.filter((sizeKib) => guest.cells.every(({ pageSize }) => allows(pools, pageSize, sizeKib)));
+  if (options.pageSizePreference !== 'best-fit') return allowed.toSorted((a, b) => b - a);
+  const base = smallestPool(pools)?.sizeKib;
   return allowed.toSorted((a, b) => Number(a === base) - Number(b === base) || a - b);
 }
 
-function allows({ pageSize }: GuestCell, sizeKib: number, baseKib: number): boolean {
-  if (pageSize === 'small') return sizeKib === baseKib;
-  if (pageSize === 'large') return sizeKib !== baseKib;
-  return pageSize === 'any' || pageSize === sizeKib;
+function allows(pools: readonly PagePool[], wish: PageSizeWish | null, sizeKib: number): boolean {
+  if (wish === null) return false;
+  const { leastKib, mostKib } = allowedSizes(pools, wish);
+  return sizeKib >= leastKib && sizeKib <= mostKib;
 }
 
 function withPageSize(guest: GuestTopology, pageSize: number): GuestTopology {

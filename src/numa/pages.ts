@@ -70,10 +70,10 @@ export function poolShortfall(pool: PagePool, memoryKib: number): PoolShortfall 
   return { sizeKib, total, used, reserved, free: freePages(pool), needed: wholePages(memoryKib, sizeKib) };
 }
 
-type SizeRange = { readonly leastKib: number; readonly mostKib: number };
+export type SizeRange = { readonly leastKib: number; readonly mostKib: number };
 
-/** `small` is the smallest size of the cell, `large` all the others. As a range, because a loop over sizes follows. */
-function allowedSizes(pools: readonly PagePool[], wish: PageSizeWish): SizeRange {
+/** `small` is the smallest size of the pools, `large` all the others. As a range, because a loop over sizes follows. */
+export function allowedSizes(pools: readonly PagePool[], wish: PageSizeWish): SizeRange {
   if (typeof wish === 'number') return { leastKib: wish, mostKib: wish };
   if (wish === 'any') return { leastKib: 0, mostKib: Infinity };
   const smallestKib = smallestPool(pools)?.sizeKib ?? 0;
