@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { addVhost, deleteVhost } from '../../../integration/host_vhost.ts';
 import { quantile, type Figure } from '../figures.ts';
-import { Served, type Kind, type Place, type Report } from './served.ts';
+import { KINDS, Served, type Kind, type Place, type Report } from './served.ts';
 
 const ROUNDS = 3;
 const CALLS = 10_000;
@@ -213,11 +213,10 @@ class RpcBench {
 }
 
 const PYTHON = ['python threading', 'python eventlet'] as const;
-const ALL: readonly Kind[] = ['ours', 'ours with a journal', ...PYTHON];
 
 /** Who goes first changes from round to round. */
 function inTurn(round: number): readonly Kind[] {
-  return [...ALL.slice(round % ALL.length), ...ALL.slice(0, round % ALL.length)];
+  return [...KINDS.slice(round % KINDS.length), ...KINDS.slice(0, round % KINDS.length)];
 }
 
 function drainFigures(what: 'call' | 'cast', results: ReadonlyMap<Kind, readonly Drained[]>): Figure[] {
