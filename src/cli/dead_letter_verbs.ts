@@ -1,9 +1,8 @@
 /** The verbs of `hugenode dead-letters`, and what they take. */
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Settings } from '../settings/schema.ts';
+import type { Answer } from './answer.ts';
 import type { Chosen } from './dead_letters.ts';
-
-type Answer = { readonly json: unknown; readonly text: string };
 
 export type DeadLetterVerbsOptions = {
   readonly settings: () => Settings;

@@ -5,11 +5,10 @@ import { createLogger } from '../log.ts';
 import { BrokerConnection, sortDeadLetters, type DeadLetter, type Fate } from '../rpc/index.ts';
 import { brokerOptions } from '../settings/broker_options.ts';
 import type { Settings } from '../settings/schema.ts';
+import type { Answer } from './answer.ts';
 
 /** Which of them, by their numbers in the list. */
 export type Chosen = readonly number[] | 'all';
-
-type Answer = { readonly json: unknown; readonly text: string };
 
 /** All of them, the oldest first. */
 export async function listDeadLetters(settings: Settings): Promise<Answer> {

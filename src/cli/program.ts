@@ -6,6 +6,7 @@ import { ApiError, LIFECYCLE_EVENTS, type HugenodeHost, type LifecycleEvent } fr
 import type { CreateInstanceArgs, PlanInstanceArgs } from '../client/index.ts';
 import { loadSettings } from '../settings/load.ts';
 import type { Settings } from '../settings/schema.ts';
+import type { Answer } from './answer.ts';
 import { addDeadLetterVerbs } from './dead_letter_verbs.ts';
 import { addDoctor } from './doctor_verb.ts';
 import { EXIT, EXIT_HELP, RefusedError, exitCodeOf } from './exit_codes.ts';
@@ -211,13 +212,6 @@ function addWatch(program: Command): void {
       await watch(client, { events, host, pool }, json);
     });
 }
-
-type Answer = {
-  readonly json: unknown;
-  readonly text: string;
-  /** Why the exit code is to say that it does not fit. */
-  readonly refused?: string | undefined;
-};
 
 /** Asks the host and prints the answer. Loaded here and not above: the agent needs none of it, nor this the agent. */
 async function ask(
